@@ -1,0 +1,95 @@
+// The storage in a local file system: the contract, and what only a file system can get wrong.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { localStorage, type Storage, StorageError } from "#artifact/node";
+import { describeStorage, namesOf } from "./contract.ts";
+import { memoryStorage } from "./memory.ts";
+
+const directory = "tenants/t1/sources/s1/snapshots/n1";
+
+async function openLocal(): Promise<{ storage: Storage; base: string } & AsyncDisposable> {
+  const base = await mkdtemp(join(tmpdir(), "xvault-local-"));
+  const dispose = () => rm(base, { recursive: true, force: true });
+  return { storage: localStorage(join(base, "store")), base: join(base, "store"), [Symbol.asyncDispose]: dispose };
+}
+
+describeStorage("a local file system", openLocal);
+describeStorage("memory", async () => ({ storage: memoryStorage(), [Symbol.asyncDispose]: async () => {} }));
+
+describe("a local file system", () => {
+  it("lets nobody but its owner read what is stored", async () => {
+    await using local = await openLocal();
+    await fill(local.storage, 1);
+    assert.equal((await stat(join(local.base, directory))).mode & 0o777, 0o700);
+    assert.equal((await stat(join(local.base, directory, "a"))).mode & 0o777, 0o600);
+  });
+
+  it("does not follow a link that leads out of its base", async () => {
+    await using local = await openLocal();
+    const outside = await mkdtemp(join(tmpdir(), "xvault-outside-"));
+    try {
+      await mkdir(join(outside, "n1"));
+      await writeFile(join(outside, "n1", "a"), "secret");
+      await mkdir(join(local.base, "tenants/t1/sources/s1"), { recursive: true });
+      await symlink(outside, join(local.base, "tenants/t1/sources/s1/snapshots"));
+      await assert.rejects(local.storage.begin(directory, "1"), StorageError);
+      await assert.rejects(local.storage.open(directory, "a"), StorageError);
+      await assert.rejects(local.storage.remove(directory), StorageError);
+      assert.deepEqual(await namesOf(local.storage), []);
+      assert.deepEqual(await readdir(outside), ["n1"]);
+    } finally {
+      await rm(outside, { recursive: true });
+    }
+  });
+
+  it("does not take a stray file for a snapshot's directory", async () => {
+    await using local = await openLocal();
+    await fill(local.storage, 1);
+    await writeFile(join(local.base, "tenants", "stray"), "");
+    await writeFile(join(local.base, "stray"), "");
+    assert.deepEqual(await namesOf(local.storage), [directory]);
+  });
+
+  it("sweeps a removal that was interrupted", async () => {
+    await using local = await openLocal();
+    await fill(local.storage, 1);
+    await mkdir(join(local.base, directory, "..", ".removed-n0"));
+    await local.storage.sweep();
+    assert.deepEqual(await readdir(join(local.base, directory, "..")), ["n1"]);
+  });
+
+  it("calls a full disk DISK_FULL, leaves nothing behind and goes on", {
+    skip: process.getuid?.() !== 0 && "mounting needs root",
+  }, async () => {
+    await using local = await openLocal();
+    await mkdir(local.base);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", local.base]);
+    try {
+      await assert.rejects(fill(local.storage, 4_000_000), (error) => {
+        return error instanceof StorageError && error.code === "DISK_FULL";
+      });
+      assert.deepEqual(await readdir(join(local.base, directory, "..")), []);
+      await fill(local.storage, 1000);
+      assert.deepEqual(await local.storage.stat(directory, "a"), { size: 1000 });
+    } finally {
+      execFileSync("umount", [local.base]);
+    }
+  });
+});
+
+async function fill(storage: Storage, bytes: number): Promise<void> {
+  const draft = await storage.begin(directory, "1");
+  try {
+    const upload = await draft.create("a");
+    await upload.send(Buffer.alloc(bytes));
+    await upload.finish();
+    await draft.commit();
+  } catch (error) {
+    await draft.abort();
+    throw error;
+  }
+}
