@@ -1,0 +1,48 @@
+// Who is acting, and what their roles let them do.
+import type { Role } from "../prisma/client/client.ts";
+import { ForbiddenError, NotFoundError } from "./errors.ts";
+import { nounOf } from "./ids.ts";
+import { may, type Verb } from "./rules/permissions.ts";
+
+/** A person, with the roles they have at this moment. */
+export interface UserActor {
+  readonly kind: "user";
+  readonly userId: string;
+  readonly platformAdmin: boolean;
+  readonly roles: ReadonlyMap<string, Role>;
+}
+
+/** The platform itself: schedules, sweeps, first start. */
+export interface SystemActor {
+  readonly kind: "system";
+}
+
+export type Actor = UserActor | SystemActor;
+
+/** A process of the data plane, known by its token. */
+export interface WorkerActor {
+  readonly kind: "worker";
+  readonly workerId: string;
+}
+
+/**
+ * The gate of every verb. Throws `NotFoundError` where the actor has no part in the tenant (the same answer as for an id
+ * that does not exist) and `ForbiddenError` where their role is not enough.
+ */
+export function authorize(actor: Actor, tenantId: string, verb: Verb): void {
+  if (actor.kind === "system") return;
+  const role = actor.roles.get(tenantId);
+  if (role === undefined) throw new NotFoundError();
+  if (!may(role, verb)) throw new ForbiddenError();
+}
+
+/** Throws `ForbiddenError` for everybody but the operators of the platform. */
+export function authorizePlatform(actor: Actor): void {
+  if (actor.kind === "user" && !actor.platformAdmin) throw new ForbiddenError();
+}
+
+/** The row with this id where the actor may see it, as a filter for Prisma. What is no id of ours matches nothing. */
+export function visibleRow(actor: Actor, id: string): { id: string; tenantId?: { in: string[] } } {
+  const known = { id: nounOf(id) ? id : "" };
+  return actor.kind === "system" ? known : { ...known, tenantId: { in: [...actor.roles.keys()] } };
+}

@@ -1,0 +1,154 @@
+// Hands the next due job to a worker under a new lease, with what it needs to do it.
+import type { Job, JobType, RestoreForm, SourceType } from "../prisma/client/client.ts";
+import type { WorkerActor } from "./actor.ts";
+import { audit } from "./audit.ts";
+import { type Hub, now, type Transaction, transact } from "./hub.ts";
+import { newId } from "./ids.ts";
+import { activeRecipients } from "./keys.ts";
+import { typesWithHostKey } from "./rules/source-config.ts";
+import { readSetting } from "./settings.ts";
+import { requireWorker, serves } from "./workers.ts";
+
+export interface ClaimedJob {
+  readonly jobId: string;
+  readonly tenantId: string;
+  readonly type: JobType;
+  readonly leaseEpoch: number;
+  readonly leaseSeconds: number;
+  readonly attempt: number;
+  readonly source: {
+    sourceId: string;
+    type: SourceType;
+    config: unknown;
+    hostKey: string | null;
+    hasCredential: boolean;
+  } | null;
+  readonly backup: { snapshotId: string; recipients: string[]; maxBytes: bigint | null } | null;
+  readonly snapshot: {
+    snapshotId: string;
+    sourceId: string;
+    manifestSha256: string;
+    artifactSha256: string;
+    storageWorkerId: string | null;
+  } | null;
+  readonly restore: {
+    restoreId: string;
+    form: RestoreForm;
+    selection: string[];
+    tokenHash: string;
+    maxDownloadBytes: bigint | null;
+    fileName: string;
+  } | null;
+}
+
+/**
+ * Takes the next due job that this worker can serve: higher priority first, then the tenant with the fewest jobs running, then the
+ * oldest. Two claimers never get the same job (`SKIP LOCKED`), and every claim has an epoch of its own. A backup waits while the
+ * host key of its source is not pinned: a password is never sent to a host that nobody knows. Null: nothing is due.
+ */
+export async function claimJob(
+  hub: Hub,
+  worker: WorkerActor,
+  { types }: { types: readonly JobType[] },
+): Promise<ClaimedJob | null> {
+  return transact(hub, async (tx, announce) => {
+    const row = await requireWorker(tx, worker);
+    const { jobTypes, sourceTypes, stores } = serves(row);
+    const wanted = types.filter((type) => jobTypes.includes(type));
+    if (row.status === "DRAINING" || wanted.length === 0) return null;
+    const snapshotId = newId("snapshot", await now(tx));
+    const [claimed] = await tx.$queryRaw<{ id: string }[]>`
+      UPDATE jobs SET status = 'RUNNING', worker_id = ${row.id}, attempt = attempt + 1,
+        lease_epoch = lease_epoch + 1, lease_expires_at = now() + make_interval(secs => ${hub.terms.leaseSeconds}),
+        started_at = COALESCE(started_at, now()), event_seq = event_seq + 1,
+        attempt_snapshot_id = CASE WHEN type = 'BACKUP' THEN ${snapshotId} END,
+        progress = NULL, error_code = NULL, error_message = NULL
+      WHERE id = (
+        SELECT j.id FROM jobs j
+          JOIN tenants t ON t.id = j.tenant_id AND t.status = 'ACTIVE'
+          LEFT JOIN sources s ON s.id = j.source_id
+          LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM jobs WHERE status IN ('RUNNING', 'FINALIZING') GROUP BY 1) running
+            ON running.tenant_id = j.tenant_id
+        WHERE j.status = 'QUEUED' AND j.not_before <= now()
+          AND j.type = ANY(${wanted}::text[]::job_type[])
+          AND (j.source_id IS NULL OR s.type = ANY(${sourceTypes}::text[]::source_type[]))
+          AND (j.type <> 'BACKUP' OR s.host_key IS NOT NULL OR s.type <> ALL(${[...typesWithHostKey]}::text[]::source_type[]))
+          AND (j.target_worker_id IS NULL OR j.target_worker_id = ANY(${stores}::text[]))
+        ORDER BY j.priority DESC, COALESCE(running.jobs, 0), j.created_at, j.id
+        LIMIT 1 FOR UPDATE OF j SKIP LOCKED)
+      RETURNING id`;
+    if (!claimed) return null;
+    const job = await tx.job.findUniqueOrThrow({ where: { id: claimed.id } });
+    await tx.jobEvent.create({
+      data: {
+        jobId: job.id,
+        seq: job.eventSeq,
+        tenantId: job.tenantId,
+        kind: "state",
+        facts: { status: "RUNNING", attempt: job.attempt },
+      },
+    });
+    const { tenantId, leaseEpoch, attempt } = job;
+    await audit(tx, worker, { tenantId, verb: "claimJob", objectId: job.id, after: { leaseEpoch, attempt } });
+    announce.jobChanged(job.id);
+    return describe(hub, tx, job);
+  });
+}
+
+async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob> {
+  const source = job.sourceId ? await tx.source.findUniqueOrThrow({ where: { id: job.sourceId } }) : null;
+  const snapshot = job.targetSnapshotId
+    ? await tx.snapshot.findUniqueOrThrow({ where: { id: job.targetSnapshotId } })
+    : null;
+  const restore = job.type === "RESTORE" ? await tx.restore.findUniqueOrThrow({ where: { jobId: job.id } }) : null;
+  const maxDownloadMiB = restore ? await readSetting(tx, "max_download_size_mb") : 0;
+  return {
+    jobId: job.id,
+    tenantId: job.tenantId,
+    type: job.type,
+    leaseEpoch: job.leaseEpoch,
+    leaseSeconds: hub.terms.leaseSeconds,
+    attempt: job.attempt,
+    source: source && {
+      sourceId: source.id,
+      type: source.type,
+      config: source.config,
+      hostKey: source.hostKey,
+      hasCredential: source.credentialId !== null,
+    },
+    backup: job.attemptSnapshotId
+      ? {
+          snapshotId: job.attemptSnapshotId,
+          recipients: await activeRecipients(tx, job.tenantId),
+          maxBytes: await remainingBytes(tx, job.tenantId),
+        }
+      : null,
+    snapshot: snapshot && {
+      snapshotId: snapshot.id,
+      sourceId: snapshot.sourceId,
+      manifestSha256: snapshot.manifestSha256,
+      artifactSha256: snapshot.artifactSha256,
+      storageWorkerId: snapshot.workerId,
+    },
+    restore: restore && {
+      restoreId: restore.id,
+      form: restore.form,
+      selection: restore.selection,
+      tokenHash: restore.tokenHash,
+      maxDownloadBytes: maxDownloadMiB === 0 ? null : BigInt(maxDownloadMiB) * 1_048_576n,
+      fileName: `${restore.snapshotId}.${restore.form.toLowerCase()}`,
+    },
+  };
+}
+
+/** What the tenant's plan leaves for one more snapshot, or null where it sets no limit. */
+async function remainingBytes(tx: Transaction, tenantId: string): Promise<bigint | null> {
+  const { maxBytes } = await tx.tenant.findUniqueOrThrow({ where: { id: tenantId } });
+  if (maxBytes === null) return null;
+  const stored = await tx.snapshot.aggregate({
+    where: { tenantId, status: { in: ["COMPLETED", "DELETING"] } },
+    _sum: { storedBytes: true },
+  });
+  const left = maxBytes - (stored._sum.storedBytes ?? 0n);
+  return left > 0n ? left : 0n;
+}

@@ -1,0 +1,185 @@
+// How held jobs end well: the snapshot that a backup made, the findings of a test, a deletion, a prepared download.
+import * as z from "zod";
+import type { Job, Prisma } from "../prisma/client/client.ts";
+import type { WorkerActor } from "./actor.ts";
+import { audit } from "./audit.ts";
+import { InvalidInputError, LeaseLostError } from "./errors.ts";
+import { type Hub, now, type Transaction, transact } from "./hub.ts";
+import { parseInput } from "./input.ts";
+import { findSealingKey } from "./keys.ts";
+import { endedAlready, type Lease, underLease } from "./leases.ts";
+import { changeJob } from "./queue.ts";
+import { readSetting } from "./settings.ts";
+import { snapshotPath } from "./snapshots.ts";
+
+const digest = z.string().regex(/^[0-9a-f]{64}$/, "A digest is 64 hexadecimal digits.");
+const bytes = z.coerce.bigint().min(0n);
+const hostKeyInput = z.string().regex(/^SHA256:[A-Za-z0-9+/]{43}$/, "A host key looks like SHA256:….");
+
+/** Text of which the beginning is enough: a backup is never refused because a path in its warnings is long. */
+const text = (length: number) => z.string().transform((value) => value.slice(0, length));
+
+/** The parts of a manifest that the hub relies on; the rest is kept as it is. */
+const manifestInput = z.looseObject({
+  ids: z.looseObject({ tenantId: z.string(), sourceId: z.string(), snapshotId: z.string(), jobId: z.string() }),
+  recipients: z.array(z.looseObject({ fingerprint: z.string() })).min(1),
+});
+
+const snapshotInput = z.object({
+  snapshotId: z.string(),
+  manifest: manifestInput,
+  manifestSha256: digest,
+  artifactSha256: digest,
+  plainBytes: bytes,
+  storedBytes: bytes,
+  fileCount: z.number().int().min(0),
+  durationMs: z.number().int().min(0),
+  partial: z.boolean(),
+  warnings: z.array(z.object({ code: text(64), path: text(8192), message: text(1000) })),
+});
+
+export interface CompleteJobInput extends Lease {
+  /** What a backup made. */
+  readonly snapshot?: unknown;
+  /** What a source test found. */
+  readonly findings?: unknown;
+  /** The host key that a source test saw, `SHA256:…`. */
+  readonly hostKey?: string | null | undefined;
+}
+
+/** Most warnings that are kept with a snapshot's row; the artifact's catalogue has all of them. */
+const keptWarnings = 1000;
+
+/** Ends the job and records its outcome, in one transaction. Repeating it under the same lease answers the same. */
+export async function completeJob(hub: Hub, worker: WorkerActor, input: CompleteJobInput): Promise<Lease> {
+  const answer = { jobId: input.jobId, leaseEpoch: input.leaseEpoch };
+  return transact(hub, async (tx, announce) => {
+    if (await endedAlready(tx, worker, input, ["COMPLETED"])) return answer;
+    const job = await underLease(tx, worker, input);
+    const outcome = await record(tx, worker, job, input);
+    await changeJob(tx, announce, {
+      jobId: job.id,
+      data: { status: "COMPLETED", endedAt: await now(tx), leaseExpiresAt: null, ...outcome },
+      kind: "state",
+      facts: { status: "COMPLETED" },
+    });
+    await audit(tx, worker, { tenantId: job.tenantId, verb: "completeJob", objectId: job.id, after: answer });
+    return answer;
+  });
+}
+
+/** Ends a restore job: the download is ready, and expires when the settings say. */
+export async function completeRestore(
+  hub: Hub,
+  worker: WorkerActor,
+  input: Lease & { sizeBytes: bigint | number },
+): Promise<{ expiresAt: Date }> {
+  return transact(hub, async (tx, announce) => {
+    if (await endedAlready(tx, worker, input, ["COMPLETED"])) {
+      const restore = await tx.restore.findUnique({ where: { jobId: input.jobId } });
+      if (restore?.expiresAt) return { expiresAt: restore.expiresAt };
+    }
+    const job = await underLease(tx, worker, input);
+    if (job.type !== "RESTORE") throw otherCommand("completeJob");
+    const at = await now(tx);
+    const hours = await readSetting(tx, "download_expiration_hours");
+    const expiresAt = new Date(at.getTime() + hours * 3_600_000);
+    await tx.restore.update({
+      where: { jobId: job.id },
+      data: { status: "READY", expiresAt, sizeBytes: BigInt(input.sizeBytes) },
+    });
+    await changeJob(tx, announce, {
+      jobId: job.id,
+      data: { status: "COMPLETED", endedAt: at, leaseExpiresAt: null },
+      kind: "state",
+      facts: { status: "COMPLETED" },
+    });
+    await audit(tx, worker, {
+      tenantId: job.tenantId,
+      verb: "completeRestore",
+      objectId: job.id,
+      after: { leaseEpoch: input.leaseEpoch, sizeBytes: String(input.sizeBytes), expiresAt: expiresAt.toISOString() },
+    });
+    return { expiresAt };
+  });
+}
+
+async function record(
+  tx: Transaction,
+  worker: WorkerActor,
+  job: Job,
+  input: CompleteJobInput,
+): Promise<Prisma.JobUncheckedUpdateInput> {
+  switch (job.type) {
+    case "BACKUP":
+      return recordSnapshot(tx, worker, job, input.snapshot);
+    case "TEST_SOURCE":
+      if (job.sourceId && job.startedAt && input.hostKey)
+        // A source that was changed meanwhile is another host, or is to be looked at anew: this test did not see that.
+        await tx.source.updateMany({
+          where: { id: job.sourceId, hostKey: null, updatedAt: { lte: job.startedAt } },
+          data: { hostKey: parseInput(hostKeyInput, input.hostKey) },
+        });
+      return { findings: (input.findings ?? {}) as Prisma.InputJsonObject };
+    case "DELETE_SNAPSHOT":
+      await tx.snapshot.updateMany({
+        where: { id: job.targetSnapshotId ?? "", status: "DELETING" },
+        data: { status: "DELETED", deletedAt: await now(tx) },
+      });
+      return {};
+    case "VERIFY":
+      await tx.snapshot.updateMany({ where: { id: job.targetSnapshotId ?? "" }, data: { verifiedAt: await now(tx) } });
+      return {};
+    case "RESTORE":
+      throw otherCommand("completeRestore");
+  }
+}
+
+async function recordSnapshot(
+  tx: Transaction,
+  worker: WorkerActor,
+  job: Job,
+  made: unknown,
+): Promise<Prisma.JobUncheckedUpdateInput> {
+  const snapshot = parseInput(snapshotInput, made);
+  const { tenantId, sourceId } = job;
+  const { ids, recipients } = snapshot.manifest;
+  // The worker's word counts for the bytes alone: whose they are and where they lie, the hub knows by itself.
+  if (
+    !sourceId ||
+    snapshot.snapshotId !== job.attemptSnapshotId ||
+    ids.snapshotId !== snapshot.snapshotId ||
+    ids.tenantId !== tenantId ||
+    ids.sourceId !== sourceId ||
+    ids.jobId !== job.id
+  )
+    throw new LeaseLostError();
+  const { warnings, ...rest } = snapshot;
+  await tx.snapshot.create({
+    data: {
+      id: snapshot.snapshotId,
+      tenantId,
+      sourceId,
+      jobId: job.id,
+      status: "COMPLETED",
+      manifest: rest.manifest as Prisma.InputJsonObject,
+      manifestSha256: rest.manifestSha256,
+      artifactSha256: rest.artifactSha256,
+      plainBytes: rest.plainBytes,
+      storedBytes: rest.storedBytes,
+      fileCount: rest.fileCount,
+      durationMs: rest.durationMs,
+      partial: rest.partial,
+      warnings: warnings.slice(0, keptWarnings),
+      keyFingerprint: await findSealingKey(tx, tenantId, recipients),
+      storage: "LOCAL_FS",
+      workerId: worker.workerId,
+      localPath: snapshotPath({ tenantId, sourceId, snapshotId: snapshot.snapshotId }),
+    },
+  });
+  return { warningCount: warnings.length };
+}
+
+function otherCommand(name: string): InvalidInputError {
+  return new InvalidInputError([{ path: "jobId", message: `A job of this type is ended by ${name}.` }]);
+}

@@ -1,0 +1,117 @@
+// Secrets that open sources: written and replaced by customers, opened only for the worker that holds a lease.
+import * as z from "zod";
+import type { Credential, Prisma } from "../prisma/client/client.ts";
+import { type Actor, authorize, visibleRow } from "./actor.ts";
+import { audit } from "./audit.ts";
+import { NotFoundError } from "./errors.ts";
+import { type Hub, now, type Transaction, transact } from "./hub.ts";
+import { newId } from "./ids.ts";
+import { nameInput, parseInput } from "./input.ts";
+import { refuseSuspended } from "./tenants.ts";
+
+const secretInput = z
+  .object({
+    password: z
+      .string()
+      .min(1, "A password is not empty.")
+      .max(4096, "A password has at most 4096 characters.")
+      .optional(),
+    privateKey: z
+      .string()
+      .max(65_536, "A private key has at most 65536 characters.")
+      .regex(/^-----BEGIN [A-Z ]*PRIVATE KEY-----/, "A private key begins with -----BEGIN … PRIVATE KEY-----.")
+      .optional(),
+    passphrase: z.string().min(1).max(4096).optional(),
+  })
+  .refine(
+    (secret) => secret.password !== undefined || secret.privateKey !== undefined,
+    "Give a password or a private key.",
+  )
+  .refine(
+    (secret) => secret.passphrase === undefined || secret.privateKey !== undefined,
+    "A passphrase belongs to a private key.",
+  );
+
+const createCredentialInput = z.object({ name: nameInput, secret: secretInput });
+
+/** What opens a source. */
+export interface CredentialSecret {
+  readonly password?: string | undefined;
+  readonly privateKey?: string | undefined;
+  readonly passphrase?: string | undefined;
+}
+
+export async function createCredential(
+  hub: Hub,
+  actor: Actor,
+  { tenantId, ...input }: { tenantId: string; name: string; secret: CredentialSecret },
+): Promise<Credential> {
+  authorize(actor, tenantId, "createCredential");
+  const { name, secret } = parseInput(createCredentialInput, input);
+  return transact(hub, async (tx) => {
+    await refuseSuspended(tx, tenantId);
+    const id = newId("credential", await now(tx));
+    const credential = await tx.credential.create({
+      data: { id, tenantId, name, ...sealSecret(hub, tenantId, id, secret) },
+    });
+    await audit(tx, actor, {
+      tenantId,
+      verb: "createCredential",
+      objectId: id,
+      after: { name, fields: credential.fields },
+    });
+    return credential;
+  });
+}
+
+/** Replaces the secret as a whole; the old one cannot be read or merged. */
+export async function updateCredential(
+  hub: Hub,
+  actor: Actor,
+  { credentialId, secret }: { credentialId: string; secret: CredentialSecret },
+): Promise<Credential> {
+  const found = await findCredential(hub, actor, credentialId);
+  if (!found) throw new NotFoundError();
+  authorize(actor, found.tenantId, "updateCredential");
+  const sealed = sealSecret(hub, found.tenantId, found.id, parseInput(secretInput, secret));
+  return transact(hub, async (tx) => {
+    const credential = await tx.credential.update({ where: { id: found.id }, data: sealed });
+    await audit(tx, actor, {
+      tenantId: found.tenantId,
+      verb: "updateCredential",
+      objectId: found.id,
+      before: { fields: found.fields },
+      after: { fields: credential.fields },
+    });
+    return credential;
+  });
+}
+
+export function findCredential(
+  hub: Hub,
+  actor: Actor,
+  id: string,
+  query: Prisma.CredentialDefaultArgs = {},
+): Promise<Credential | null> {
+  return hub.db.credential.findFirst({ ...query, where: visibleRow(actor, id) });
+}
+
+/** The secret in clear, for sealing it to a worker. Never answered to a customer. */
+export async function openCredential(
+  hub: Hub,
+  tx: Transaction,
+  tenantId: string,
+  id: string,
+): Promise<CredentialSecret> {
+  const row = await tx.credential.findUnique({ where: { tenantId_id: { tenantId, id } } });
+  if (!row) throw new NotFoundError();
+  return secretInput.parse(JSON.parse(hub.vault.open({ tenantId, rowId: id, kind: "credential" }, row.ciphertext)));
+}
+
+function sealSecret(hub: Hub, tenantId: string, rowId: string, secret: CredentialSecret) {
+  return {
+    fields: Object.keys(secret).sort(),
+    ciphertext: hub.vault.seal({ tenantId, rowId, kind: "credential" }, JSON.stringify(secret)),
+    kekId: hub.vault.kekId,
+  };
+}

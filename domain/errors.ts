@@ -1,0 +1,136 @@
+// The refusals of the domain: each a class with a stable code and a sentence for a customer.
+
+/** What every refusal is. Only these messages ever reach a customer. */
+export abstract class DomainError extends Error {
+  abstract readonly code: string;
+}
+
+/** Unknown, or somebody else's: nobody can tell which. */
+export class NotFoundError extends DomainError {
+  readonly code = "NOT_FOUND";
+  constructor() {
+    super("There is nothing of yours with this id.");
+  }
+}
+
+export class UnauthenticatedError extends DomainError {
+  readonly code = "UNAUTHENTICATED";
+  constructor() {
+    super("Sign in first.");
+  }
+}
+
+export class ForbiddenError extends DomainError {
+  readonly code = "FORBIDDEN";
+  constructor() {
+    super("Your role does not allow this.");
+  }
+}
+
+export class SignInFailedError extends DomainError {
+  readonly code = "SIGN_IN_FAILED";
+  constructor() {
+    super("The e-mail address or the password is wrong.");
+  }
+}
+
+export interface InputFault {
+  /** Where in the input, e.g. `config.host`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** The input cannot be taken as it is; `faults` says where and why. */
+export class InvalidInputError extends DomainError {
+  readonly code = "BAD_INPUT";
+  readonly faults: readonly InputFault[];
+  constructor(faults: readonly InputFault[]) {
+    super(faults.map((fault) => (fault.path ? `${fault.path}: ${fault.message}` : fault.message)).join(" "));
+    this.faults = faults;
+  }
+}
+
+export class QuotaExceededError extends DomainError {
+  readonly code = "QUOTA_EXCEEDED";
+  readonly limit: number;
+  constructor(what: string, limit: number) {
+    super(`Your plan allows ${limit} ${what}.`);
+    this.limit = limit;
+  }
+}
+
+export class SourceNotTestedError extends DomainError {
+  readonly code = "SOURCE_NOT_TESTED";
+  constructor() {
+    super("Test this source once first, so that its host key is known.");
+  }
+}
+
+export class SourceDisabledError extends DomainError {
+  readonly code = "SOURCE_DISABLED";
+  constructor() {
+    super("This source is disabled; enable it first.");
+  }
+}
+
+export class TenantSuspendedError extends DomainError {
+  readonly code = "TENANT_SUSPENDED";
+  constructor() {
+    super("This tenant is suspended.");
+  }
+}
+
+/** A backup of this source is queued or running already. */
+export class BackupAlreadyRunningError extends DomainError {
+  readonly code = "BACKUP_ALREADY_RUNNING";
+  readonly jobId: string;
+  constructor(jobId: string) {
+    super("A backup of this source is under way already.");
+    this.jobId = jobId;
+  }
+}
+
+export class SnapshotNotRestorableError extends DomainError {
+  readonly code = "SNAPSHOT_NOT_RESTORABLE";
+  constructor(status: string) {
+    super(`This snapshot cannot be restored: it is ${status.toLowerCase()}.`);
+  }
+}
+
+export class SnapshotInUseError extends DomainError {
+  readonly code = "SNAPSHOT_IN_USE";
+  constructor(reason: "pinned" | "being restored") {
+    super(`This snapshot is ${reason}; it cannot be deleted now.`);
+  }
+}
+
+/** Only the customer holds the key of this snapshot. */
+export class CustomerKeyRequiredError extends DomainError {
+  readonly code = "CUSTOMER_KEY_REQUIRED";
+  constructor() {
+    super("Only you hold the key of this snapshot: download it encrypted and open it with your own key.");
+  }
+}
+
+export class JobEndedError extends DomainError {
+  readonly code = "JOB_ENDED";
+  constructor(status: string) {
+    super(`This job has ended already: it is ${status.toLowerCase()}.`);
+  }
+}
+
+/** The worker's lease on the job is over; whatever it carries is not accepted any more. */
+export class LeaseLostError extends DomainError {
+  readonly code = "LEASE_LOST";
+  constructor() {
+    super("this lease is over");
+  }
+}
+
+/** The other side speaks a version of the private protocol that is not spoken here. */
+export class UpgradeRequiredError extends DomainError {
+  readonly code = "UPGRADE_REQUIRED";
+  constructor(theirs: number, oldest: number, newest: number) {
+    super(`protocol ${theirs} is not spoken here; this hub speaks ${oldest} to ${newest}`);
+  }
+}

@@ -1,0 +1,66 @@
+// Everything a verb of the domain may lean on, handed in from outside: the database, the vault, and those who want to know.
+import { Prisma } from "../prisma/client/client.ts";
+import type { Database } from "../prisma/connect.ts";
+import type { Announcements } from "./events.ts";
+import type { Vault } from "./vault.ts";
+
+export interface Hub {
+  readonly db: Database;
+  readonly vault: Vault;
+  readonly announce: Announcements;
+  readonly terms: Terms;
+}
+
+/** Durations and addresses that the operator sets; none of them is a secret. */
+export interface Terms {
+  /** How long a claim holds without renewal. */
+  readonly leaseSeconds: number;
+  /** How often a worker renews. */
+  readonly heartbeatSeconds: number;
+  /** Pause before the second, third … attempt of a job; the last one repeats. */
+  readonly retryDelaysSeconds: readonly number[];
+  /** Where download links point, without a trailing slash. */
+  readonly restorePublicUrl: string;
+}
+
+/** A transaction of the hub's database. */
+export type Transaction = Prisma.TransactionClient;
+
+/**
+ * Runs `work` in one transaction and makes its announcements after the commit, never before and never for a rolled back one.
+ * A write conflict or deadlock is tried again, three times in all, so `work` must do nothing but use its transaction.
+ */
+export async function transact<T>(
+  hub: Hub,
+  work: (tx: Transaction, announce: Announcements) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    const changed = new Set<string>();
+    let due = false;
+    const announce: Announcements = {
+      jobChanged: (jobId) => changed.add(jobId),
+      jobDue: () => {
+        due = true;
+      },
+    };
+    try {
+      const result = await hub.db.$transaction((tx) => work(tx, announce), { timeout: 15_000, maxWait: 10_000 });
+      for (const jobId of changed) hub.announce.jobChanged(jobId);
+      if (due) hub.announce.jobDue();
+      return result;
+    } catch (error) {
+      if (attempt >= 3 || !isWriteConflict(error)) throw error;
+    }
+  }
+}
+
+function isWriteConflict(error: unknown): boolean {
+  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === "P2034";
+}
+
+/** The time of the database: the only clock the domain knows. */
+export async function now(db: Transaction): Promise<Date> {
+  const [row] = await db.$queryRaw<{ now: Date }[]>`SELECT now() AS now`;
+  if (!row) throw new Error("postgres did not tell the time");
+  return row.now;
+}

@@ -1,0 +1,43 @@
+// What a public operation knows: the hub, who is asking, and the live feed.
+import type { Actor } from "../../domain/actor.ts";
+import type { Hub } from "../../domain/hub.ts";
+import type { Job, JobEvent, User } from "../../prisma/client/client.ts";
+
+export interface PublicContext {
+  readonly hub: Hub;
+  /** Who is asking, as of now. Throws `UnauthenticatedError` for the anonymous: what asks for an actor is closed to them. */
+  actor(): Actor;
+  /** The same person with the roles they have by now; null once they may not be answered any more. At most seconds old. */
+  currentActor(): Promise<Actor | null>;
+  readonly live: LiveJobs;
+  readonly sessions: Sessions;
+}
+
+/** Makes the tokens that people sign in with. */
+export interface Sessions {
+  issue(user: User): Promise<{ accessToken: string; expiresAt: Date }>;
+}
+
+/** What a worker says of its work between two states. */
+export interface JobProgressFacts {
+  readonly leaseEpoch: number;
+  readonly phase: string;
+  readonly filesDone: number;
+  readonly filesTotal: number | null;
+  readonly bytesDone: number;
+  readonly bytesTotal: number | null;
+  readonly storedBytes: number;
+  readonly currentPath?: string | undefined;
+}
+
+export type JobUpdate =
+  | { readonly kind: "state"; readonly seq: number; readonly job: Job; readonly event: JobEvent | null }
+  | { readonly kind: "progress"; readonly seq: number; readonly job: Job; readonly progress: JobProgressFacts };
+
+export interface LiveJobs {
+  /**
+   * The present state, then every event once and in order, and the newest progress in between; ends after the final state.
+   * With `after`: every event past that sequence number first.
+   */
+  watch(jobId: string, options: { after?: number; signal: AbortSignal }): AsyncIterableIterator<JobUpdate>;
+}

@@ -1,0 +1,76 @@
+// The refusals of the domain as types: each mutation declares the ones it may answer with.
+import {
+  BackupAlreadyRunningError,
+  CustomerKeyRequiredError,
+  type DomainError,
+  type InputFault as InputFaultFacts,
+  InvalidInputError,
+  JobEndedError,
+  NotFoundError,
+  QuotaExceededError,
+  SignInFailedError,
+  SnapshotInUseError,
+  SnapshotNotRestorableError,
+  SourceDisabledError,
+  SourceNotTestedError,
+  TenantSuspendedError,
+} from "../../domain/errors.ts";
+import { builder } from "./builder.ts";
+
+const Failure = builder.interfaceRef<DomainError>("Failure").implement({
+  description: "Why something was refused, in a sentence for a person and a code for a program.",
+  fields: (t) => ({
+    message: t.exposeString("message", { description: "One sentence that says what to do about it." }),
+    code: t.exposeString("code", { description: "Stable name of the refusal." }),
+  }),
+});
+
+const InputFault = builder.objectRef<InputFaultFacts>("InputFault").implement({
+  description: "One thing that is wrong with an input.",
+  fields: (t) => ({
+    path: t.exposeString("path", { description: "Where, such as `config.host`; empty: the input as a whole." }),
+    message: t.exposeString("message", { description: "What is wrong, in one sentence." }),
+  }),
+});
+
+builder.objectType(InvalidInputError, {
+  name: "InvalidInputError",
+  description: "The input cannot be taken as it is.",
+  interfaces: [Failure],
+  fields: (t) => ({
+    faults: t.field({ type: [InputFault], description: "Every fault found.", resolve: (error) => [...error.faults] }),
+  }),
+});
+
+builder.objectType(QuotaExceededError, {
+  name: "QuotaExceededError",
+  description: "The plan allows no more.",
+  interfaces: [Failure],
+  fields: (t) => ({ limit: t.exposeInt("limit", { description: "What it allows." }) }),
+});
+
+builder.objectType(BackupAlreadyRunningError, {
+  name: "BackupAlreadyRunningError",
+  description: "A backup of this source is queued or running already.",
+  interfaces: [Failure],
+  fields: (t) => ({ jobId: t.exposeID("jobId", { description: "The backup under way." }) }),
+});
+
+const plainFailures = [
+  [NotFoundError, "NotFoundError", "There is nothing with this id among what is yours."],
+  [SignInFailedError, "SignInFailedError", "The address or the password is wrong; which, is not said."],
+  [TenantSuspendedError, "TenantSuspendedError", "The tenant is suspended: nothing new can be begun."],
+  [SourceDisabledError, "SourceDisabledError", "The source is disabled."],
+  [SourceNotTestedError, "SourceNotTestedError", "The source's host key is not known yet: test it once first."],
+  [
+    SnapshotNotRestorableError,
+    "SnapshotNotRestorableError",
+    "The snapshot is in a state that nothing can be restored from.",
+  ],
+  [SnapshotInUseError, "SnapshotInUseError", "The snapshot is pinned or being restored."],
+  [CustomerKeyRequiredError, "CustomerKeyRequiredError", "Only the customer holds the key of this snapshot."],
+  [JobEndedError, "JobEndedError", "The job has ended already."],
+] as const;
+
+for (const [type, name, description] of plainFailures)
+  builder.objectType(type, { name, description, interfaces: [Failure] });

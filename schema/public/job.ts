@@ -1,0 +1,156 @@
+// What was and is being done.
+import {
+  BackupAlreadyRunningError,
+  JobEndedError,
+  NotFoundError,
+  SourceDisabledError,
+  SourceNotTestedError,
+  TenantSuspendedError,
+} from "../../domain/errors.ts";
+import { cancelJob, findJob, startBackup } from "../../domain/jobs.ts";
+import { JobStatus as statuses, JobType as types } from "../../prisma/client/client.ts";
+import { builder, connectionCost } from "./builder.ts";
+import { Node } from "./node.ts";
+
+const JobType = builder.enumType("JobType", {
+  description: "What a job does.",
+  values: {
+    BACKUP: { value: types.BACKUP, description: "Makes a snapshot of a source." },
+    RESTORE: { value: types.RESTORE, description: "Prepares a download of a snapshot." },
+    DELETE_SNAPSHOT: { value: types.DELETE_SNAPSHOT, description: "Removes a snapshot's bytes." },
+    VERIFY: { value: types.VERIFY, description: "Checks a snapshot's bytes." },
+    TEST_SOURCE: { value: types.TEST_SOURCE, description: "Connects to a source and looks." },
+  },
+});
+
+const JobStatus = builder.enumType("JobStatus", {
+  description: "Where a job stands. States move forward; only an attempt that broke off goes back to QUEUED.",
+  values: {
+    QUEUED: { value: statuses.QUEUED, description: "Waits for a worker." },
+    RUNNING: { value: statuses.RUNNING, description: "A worker is on it." },
+    FINALIZING: { value: statuses.FINALIZING, description: "All is read; the artifact is being made durable." },
+    COMPLETED: { value: statuses.COMPLETED, description: "Done." },
+    FAILED: { value: statuses.FAILED, description: "Given up: `errorCode` and `errorMessage` say why." },
+    CANCELED: { value: statuses.CANCELED, description: "Stopped on request." },
+  },
+});
+
+export const JobEvent = builder.prismaObject("JobEvent", {
+  description: "A line in the log of a job.",
+  fields: (t) => ({
+    seq: t.exposeInt("seq", { description: "Its place in the log, from 1." }),
+    kind: t.exposeString("kind", { description: "`state`, `phase`, or what else happened." }),
+    facts: t.expose("facts", { type: "JSON", description: "What there is to say about it." }),
+    at: t.expose("at", { type: "DateTime", description: "When." }),
+  }),
+});
+
+const JobEventConnection = builder.connectionObject(
+  {
+    type: JobEvent,
+    name: "JobEventConnection",
+    description: "A page of a job's log: 20 lines by default, 100 at most.",
+  },
+  { name: "JobEventEdge", description: "A line on its page." },
+);
+
+export const Job = builder.prismaObject("Job", {
+  description: "A unit of work.",
+  interfaces: [Node],
+  fields: (t) => ({
+    id: t.exposeID("id", { description: "`job_…`" }),
+    type: t.expose("type", { type: JobType, description: "What it does." }),
+    status: t.expose("status", { type: JobStatus, description: "Where it stands." }),
+    attempt: t.exposeInt("attempt", { description: "Attempts begun." }),
+    maxAttempts: t.exposeInt("maxAttempts", { description: "Attempts it gets." }),
+    errorCode: t.exposeString("errorCode", {
+      nullable: true,
+      description: "Why it failed: a code of the closed list.",
+    }),
+    errorMessage: t.exposeString("errorMessage", {
+      nullable: true,
+      description: "Why it failed, and what to do, in one sentence.",
+    }),
+    warningCount: t.exposeInt("warningCount", { description: "Warnings of the snapshot it made." }),
+    findings: t.expose("findings", { type: "JSON", nullable: true, description: "What a source test found." }),
+    cancelRequestedAt: t.expose("cancelRequestedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When somebody asked to stop it.",
+    }),
+    source: t.relation("source", { nullable: true, description: "The source it is about." }),
+    snapshot: t.relation("snapshot", { nullable: true, description: "The snapshot that a backup made." }),
+    restore: t.relation("restore", { nullable: true, description: "The restore that it prepares." }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was asked for." }),
+    startedAt: t.expose("startedAt", { type: "DateTime", nullable: true, description: "When a worker first took it." }),
+    endedAt: t.expose("endedAt", { type: "DateTime", nullable: true, description: "When it ended." }),
+    events: t.relatedConnection(
+      "events",
+      {
+        cursor: "jobId_seq",
+        totalCount: true,
+        query: { orderBy: { seq: "asc" } },
+        complexity: connectionCost,
+        description: "Its log, oldest first.",
+      },
+      JobEventConnection,
+    ),
+  }),
+});
+
+export const JobConnection = builder.connectionObject(
+  { type: Job, name: "JobConnection", description: "A page of jobs: 20 by default, 100 at most." },
+  { name: "JobEdge", description: "A job on its page." },
+);
+
+builder.queryField("job", (t) =>
+  t.prismaField({
+    type: Job,
+    nullable: true,
+    description: "A job by its id; null for what is unknown or not yours.",
+    args: { id: t.arg.id({ required: true, description: "`job_…`" }) },
+    resolve: (query, _, { id }, { hub, actor }) => findJob(hub, actor(), id, query),
+  }),
+);
+
+builder.relayMutationField(
+  "startBackup",
+  {
+    description: "A source to back up now.",
+    inputFields: (t) => ({ sourceId: t.id({ required: true, description: "Which." }) }),
+  },
+  {
+    description: "Starts a backup. A source has at most one under way.",
+    errors: {
+      types: [
+        NotFoundError,
+        BackupAlreadyRunningError,
+        SourceDisabledError,
+        SourceNotTestedError,
+        TenantSuspendedError,
+      ],
+    },
+    resolve: async (_, { input }, { hub, actor }) => ({ job: await startBackup(hub, actor(), input) }),
+  },
+  {
+    description: "The backup under way.",
+    outputFields: (t) => ({ job: t.expose("job", { type: Job, description: "Watch it with `jobProgressed`." }) }),
+  },
+);
+
+builder.relayMutationField(
+  "cancelJob",
+  {
+    description: "A job to stop.",
+    inputFields: (t) => ({ jobId: t.id({ required: true, description: "Which." }) }),
+  },
+  {
+    description: "Cancels a queued job at once and asks the worker of a running one to stop.",
+    errors: { types: [NotFoundError, JobEndedError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ job: await cancelJob(hub, actor(), input) }),
+  },
+  {
+    description: "The job that was asked to stop.",
+    outputFields: (t) => ({ job: t.expose("job", { type: Job, description: "It." }) }),
+  },
+);

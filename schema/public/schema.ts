@@ -1,0 +1,16 @@
+// The public surface, put together.
+import "./failures.ts";
+import "./credential.ts";
+import "./job.ts";
+import "./job-progress.ts";
+import "./node.ts";
+import "./restore.ts";
+import "./schedule.ts";
+import "./snapshot.ts";
+import "./source.ts";
+import "./tenant.ts";
+import "./user.ts";
+import "./worker.ts";
+import { builder } from "./builder.ts";
+
+export const publicSchema = builder.toSchema();

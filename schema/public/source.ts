@@ -1,0 +1,185 @@
+// The places that are backed up.
+import { InvalidInputError, NotFoundError, QuotaExceededError, TenantSuspendedError } from "../../domain/errors.ts";
+import { acceptHostKey, createSource, findSource, testSource, updateSource } from "../../domain/sources.ts";
+import { SourceStatus as statuses, SourceType as types } from "../../prisma/client/client.ts";
+import { builder, connectionCost } from "./builder.ts";
+import { Credential } from "./credential.ts";
+import { Job, JobConnection } from "./job.ts";
+import { Node } from "./node.ts";
+import { ScheduleConnection } from "./schedule.ts";
+import { SnapshotConnection } from "./snapshot.ts";
+
+const SourceType = builder.enumType("SourceType", {
+  description: "How a source is reached.",
+  values: {
+    SSH: { value: types.SSH, description: "A server with SSH, read through its own tar." },
+    SFTP: { value: types.SFTP, description: "A server with SFTP." },
+    FTP: { value: types.FTP, description: "A server with FTP or FTPS." },
+    MYSQL: { value: types.MYSQL, description: "A MySQL or MariaDB server." },
+    POSTGRES: { value: types.POSTGRES, description: "A PostgreSQL server." },
+    WORDPRESS: { value: types.WORDPRESS, description: "A WordPress site over SSH: files and database." },
+  },
+});
+
+const SourceStatus = builder.enumType("SourceStatus", {
+  description: "Whether a source is backed up.",
+  values: {
+    ACTIVE: { value: statuses.ACTIVE, description: "Yes." },
+    DISABLED: { value: statuses.DISABLED, description: "Not until it is enabled again." },
+  },
+});
+
+const newestFirst = { orderBy: { id: "desc" } } as const;
+
+const Source = builder.prismaObject("Source", {
+  description: "A place that is backed up.",
+  interfaces: [Node],
+  fields: (t) => ({
+    id: t.exposeID("id", { description: "`src_…`" }),
+    type: t.expose("type", { type: SourceType, description: "How it is reached." }),
+    name: t.exposeString("name", { description: "What it is called." }),
+    config: t.expose("config", { type: "JSON", description: "Its settings; they hold no secret." }),
+    credential: t.relation("credential", { type: Credential, nullable: true, description: "What opens it." }),
+    hostKey: t.exposeString("hostKey", {
+      nullable: true,
+      description: "The pinned SSH host key, `SHA256:…`; null before the first test.",
+    }),
+    status: t.expose("status", { type: SourceStatus, description: "Whether it is backed up." }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
+    schedules: t.relatedConnection(
+      "schedules",
+      {
+        cursor: "id",
+        totalCount: true,
+        query: newestFirst,
+        complexity: connectionCost,
+        description: "When it is due.",
+      },
+      ScheduleConnection,
+    ),
+    jobs: t.relatedConnection(
+      "jobs",
+      {
+        cursor: "id",
+        totalCount: true,
+        query: newestFirst,
+        complexity: connectionCost,
+        description: "Its jobs, newest first.",
+      },
+      JobConnection,
+    ),
+    snapshots: t.relatedConnection(
+      "snapshots",
+      {
+        cursor: "id",
+        totalCount: true,
+        query: newestFirst,
+        complexity: connectionCost,
+        description: "Its snapshots, newest first.",
+      },
+      SnapshotConnection,
+    ),
+  }),
+});
+
+export const SourceConnection = builder.connectionObject(
+  { type: Source, name: "SourceConnection", description: "A page of sources: 20 by default, 100 at most." },
+  { name: "SourceEdge", description: "A source on its page." },
+);
+
+builder.queryField("source", (t) =>
+  t.prismaField({
+    type: Source,
+    nullable: true,
+    description: "A source by its id; null for what is unknown or not yours.",
+    args: { id: t.arg.id({ required: true, description: "`src_…`" }) },
+    resolve: (query, _, { id }, { hub, actor }) => findSource(hub, actor(), id, query),
+  }),
+);
+
+builder.relayMutationField(
+  "createSource",
+  {
+    description: "A new source.",
+    inputFields: (t) => ({
+      tenantId: t.id({ required: true, description: "Whose it is." }),
+      type: t.field({ type: SourceType, required: true, description: "How it is reached." }),
+      name: t.string({ required: true, description: "What it is called." }),
+      config: t.field({
+        type: "JSON",
+        required: true,
+        description: "Its settings. SFTP: `{ host, port = 22, username, path }`.",
+      }),
+      credentialId: t.id({ description: "What opens it." }),
+    }),
+  },
+  {
+    description: "Makes a source. Test it next: its host key is pinned then.",
+    errors: { types: [NotFoundError, InvalidInputError, QuotaExceededError, TenantSuspendedError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ source: await createSource(hub, actor(), input) }),
+  },
+  {
+    description: "The source that was made.",
+    outputFields: (t) => ({ source: t.expose("source", { type: Source, description: "It." }) }),
+  },
+);
+
+builder.relayMutationField(
+  "updateSource",
+  {
+    description: "Changes to a source; what is left out stays.",
+    inputFields: (t) => ({
+      sourceId: t.id({ required: true, description: "Which." }),
+      name: t.string({ description: "What it is called from now on." }),
+      config: t.field({
+        type: "JSON",
+        description: "Its settings, as a whole. Another host or port asks for a new test.",
+      }),
+      credentialId: t.id({ description: "What opens it." }),
+    }),
+  },
+  {
+    description: "Changes a source.",
+    errors: { types: [NotFoundError, InvalidInputError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ source: await updateSource(hub, actor(), input) }),
+  },
+  {
+    description: "The source that was changed.",
+    outputFields: (t) => ({ source: t.expose("source", { type: Source, description: "It." }) }),
+  },
+);
+
+builder.relayMutationField(
+  "testSource",
+  {
+    description: "A source to test.",
+    inputFields: (t) => ({ sourceId: t.id({ required: true, description: "Which." }) }),
+  },
+  {
+    description:
+      "Starts a test: connects, looks, and pins the host key where none is pinned yet. Watch the job for the outcome.",
+    errors: { types: [NotFoundError, TenantSuspendedError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ job: await testSource(hub, actor(), input) }),
+  },
+  {
+    description: "The test under way.",
+    outputFields: (t) => ({ job: t.expose("job", { type: Job, description: "Its `findings` say what was found." }) }),
+  },
+);
+
+builder.relayMutationField(
+  "acceptHostKey",
+  {
+    description: "A source whose host key changed with good reason.",
+    inputFields: (t) => ({ sourceId: t.id({ required: true, description: "Which." }) }),
+  },
+  {
+    description: "Forgets the pinned host key; the next test pins the one that the host shows then.",
+    errors: { types: [NotFoundError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ source: await acceptHostKey(hub, actor(), input) }),
+  },
+  {
+    description: "The source without a pinned key.",
+    outputFields: (t) => ({ source: t.expose("source", { type: Source, description: "It." }) }),
+  },
+);

@@ -1,0 +1,81 @@
+// One row of everything that a tenant can have, and an input for every mutation that names them.
+import { backUp, type PlayedWorker, testedSource } from "../private/played-worker.ts";
+import type { StagedHub } from "../stage/hub.ts";
+import type { StagedTenant } from "../stage/tenant.ts";
+import type { Person } from "./people.ts";
+
+/** Ids by the noun they name. */
+export interface Ids {
+  readonly tenant: string;
+  readonly user: string;
+  readonly tenantKey: string;
+  readonly credential: string;
+  readonly source: string;
+  readonly schedule: string;
+  readonly job: string;
+  readonly snapshot: string;
+  readonly restore: string;
+  readonly worker: string;
+}
+
+export async function stageEverything(
+  hub: StagedHub,
+  { tenant, owner, worker }: { tenant: StagedTenant; owner: Person; worker: PlayedWorker },
+): Promise<Ids> {
+  const { db } = hub.running.hub;
+  const { tenantId } = tenant;
+  const source = await testedSource(tenant, worker);
+  const snapshot = await backUp(tenant, worker, source);
+  const { data } = await tenant.ask(
+    `mutation ($source: ID!, $snapshot: ID!) {
+      createSchedule(input: { sourceId: $source, cron: "30 2 * * *" }) { ... on CreateSchedulePayload { schedule { id } } }
+      startRestore(input: { snapshotId: $snapshot, form: ZIP }) { ... on StartRestorePayload { restore { id } } }
+    }`,
+    { source, snapshot },
+  );
+  return {
+    tenant: tenantId,
+    user: owner.userId,
+    tenantKey: (await db.tenantKey.findFirstOrThrow({ where: { tenantId } })).id,
+    credential: (await db.credential.findFirstOrThrow({ where: { tenantId } })).id,
+    source,
+    schedule: data.createSchedule.schedule.id,
+    job: (await db.job.findFirstOrThrow({ where: { tenantId, type: "BACKUP" } })).id,
+    snapshot,
+    restore: data.startRestore.restore.id,
+    worker: worker.id,
+  };
+}
+
+/** An id of the same prefix that nothing has. */
+export function unknown(id: string): string {
+  return `${id.slice(0, 4)}${"0".repeat(32)}`;
+}
+
+/** For every mutation an input that names all it can name. */
+export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
+  const { tenant: tenantId, credential: credentialId, source: sourceId, snapshot: snapshotId, job: jobId } = ids;
+  const config = { host: "files.example.com", port: 22, username: "backup", path: "/srv" };
+  return {
+    acceptHostKey: { sourceId },
+    cancelJob: { jobId },
+    createCredential: { tenantId, name: "New", secret: { password: "x" } },
+    createSchedule: { sourceId, intervalMinutes: 60 },
+    createSource: { tenantId, type: "SFTP", name: "New", config, credentialId },
+    createTenant: { name: "New" },
+    deleteSnapshot: { snapshotId },
+    enrolWorker: { name: "New", role: "BACKUP" },
+    signIn: { email: "nobody@example.com", password: "wrong password of somebody" },
+    startBackup: { sourceId },
+    startRestore: { snapshotId, form: "ZIP" },
+    testSource: { sourceId },
+    updateCredential: { credentialId, secret: { password: "y" } },
+    updateSource: { sourceId, name: "Renamed", credentialId },
+  };
+}
+
+/** The document of a mutation by its name, taking `$input`. */
+export function mutation(name: string): string {
+  const input = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
+  return `mutation ($input: ${input}!) { ${name}(input: $input) { __typename ... on Failure { code message } } }`;
+}
