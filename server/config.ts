@@ -1,0 +1,94 @@
+// Reads the hub's settings from the environment, once, and says in one sentence each what is wrong with them.
+import { readFileSync } from "node:fs";
+import * as z from "zod";
+
+const seconds = (fallback: number) => z.coerce.number().positive().default(fallback);
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+
+const kek = z.base64("HUB_ENCRYPTION_KEK is not base64.").transform((text, context) => {
+  const bytes = Buffer.from(text, "base64");
+  if (bytes.byteLength !== 32)
+    context.addIssue(`HUB_ENCRYPTION_KEK holds ${bytes.byteLength} bytes; it has to be 32, base64-encoded.`);
+  return new Uint8Array(bytes);
+});
+
+const environment = z.object({
+  DATABASE_URL: z.url("DATABASE_URL is not an address such as postgres://user:password@host:5432/database."),
+  REDIS_URL: z.url("REDIS_URL is not an address such as redis://host:6379."),
+  HUB_HOST: z.string().default("127.0.0.1"),
+  HUB_PORT: port(8080),
+  HUB_INTERNAL_PORT: port(8081),
+  HUB_JWT_SECRET: z.string().min(32, "HUB_JWT_SECRET has to have at least 32 characters."),
+  HUB_ENCRYPTION_KEK: kek,
+  HUB_AUTO_MIGRATE: z.stringbool().default(true),
+  HUB_CORS_ORIGINS: z.string().default(""),
+  HUB_OWNER_EMAIL: z.email().default("owner@xvault.local"),
+  HUB_LEASE_SECONDS: seconds(60),
+  HUB_HEARTBEAT_SECONDS: seconds(15),
+  HUB_SESSION_HOURS: seconds(8),
+  HUB_SWEEP_SECONDS: seconds(5),
+  RESTORE_PUBLIC_URL: z.url().default("http://127.0.0.1:8082"),
+  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
+});
+
+export interface HubConfig {
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+  /** Address to listen on. */
+  readonly host: string;
+  readonly publicPort: number;
+  readonly privatePort: number;
+  readonly jwtSecret: string;
+  /** 32 bytes. */
+  readonly kek: Uint8Array;
+  readonly autoMigrate: boolean;
+  /** Web origins that may call the public surface from a browser. */
+  readonly corsOrigins: readonly string[];
+  readonly ownerEmail: string;
+  readonly leaseSeconds: number;
+  readonly heartbeatSeconds: number;
+  readonly sessionHours: number;
+  readonly sweepSeconds: number;
+  readonly retryDelaysSeconds: readonly number[];
+  /** Without a trailing slash. */
+  readonly restorePublicUrl: string;
+  readonly logLevel: string;
+}
+
+/** Throws an `Error` whose message lists everything that is wrong. `NAME_FILE` may name a file that holds the value of a secret. */
+export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
+  const parsed = environment.safeParse({
+    ...env,
+    HUB_JWT_SECRET: secret(env, "HUB_JWT_SECRET"),
+    HUB_ENCRYPTION_KEK: secret(env, "HUB_ENCRYPTION_KEK"),
+    DATABASE_URL: secret(env, "DATABASE_URL"),
+    REDIS_URL: secret(env, "REDIS_URL"),
+  });
+  if (!parsed.success)
+    throw new Error(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("\n"));
+  const values = parsed.data;
+  return {
+    databaseUrl: values.DATABASE_URL,
+    redisUrl: values.REDIS_URL,
+    host: values.HUB_HOST,
+    publicPort: values.HUB_PORT,
+    privatePort: values.HUB_INTERNAL_PORT,
+    jwtSecret: values.HUB_JWT_SECRET,
+    kek: values.HUB_ENCRYPTION_KEK,
+    autoMigrate: values.HUB_AUTO_MIGRATE,
+    corsOrigins: values.HUB_CORS_ORIGINS.split(",").filter((origin) => origin !== ""),
+    ownerEmail: values.HUB_OWNER_EMAIL,
+    leaseSeconds: values.HUB_LEASE_SECONDS,
+    heartbeatSeconds: values.HUB_HEARTBEAT_SECONDS,
+    sessionHours: values.HUB_SESSION_HOURS,
+    sweepSeconds: values.HUB_SWEEP_SECONDS,
+    retryDelaysSeconds: [5, 30],
+    restorePublicUrl: values.RESTORE_PUBLIC_URL.replace(/\/+$/, ""),
+    logLevel: values.LOG_LEVEL,
+  };
+}
+
+function secret(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const file = env[`${name}_FILE`];
+  return file ? readFileSync(file, "utf8").trim() : env[name];
+}

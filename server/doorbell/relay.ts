@@ -1,0 +1,84 @@
+// Rings Bee-Queue for every job that became claimable. Redis may be away, empty or slow: jobs wait in Postgres, nobody waits here.
+import type { Logger } from "pino";
+import type { Database } from "../../prisma/connect.ts";
+import { type Bell, pruneOutbox, ringAgain, ringNew, type StaleBell } from "./outbox.ts";
+import { Ringer } from "./ringer.ts";
+
+export interface RelayOptions {
+  readonly db: Database;
+  readonly redisUrl: string;
+  readonly log: Logger;
+  /** Pause between two looks at the outbox [1,000]; a nudge ends it. Again is rung, and stalled rings are cleared, every fifth. */
+  readonly intervalMs?: number;
+}
+
+export interface Relay extends AsyncDisposable {
+  /** Something was written to the outbox and committed. */
+  nudge(): void;
+}
+
+const pruneEveryMs = 3_600_000;
+
+/** Runs until disposed of, which waits for the round under way: some seconds at most. */
+export function startRelay({ db, redisUrl, log, intervalMs = 1_000 }: RelayOptions): Relay {
+  let stopped = false;
+  let awake = Promise.withResolvers<void>();
+  const nudge = () => awake.resolve();
+  const ringer = new Ringer({ redisUrl, log, onReady: nudge });
+
+  const duties = [
+    { everyMs: 0, run: ringFresh },
+    { everyMs: 5 * intervalMs, run: ringStale },
+    { everyMs: 5 * intervalMs, run: () => ringer.clearStalled() },
+    { everyMs: pruneEveryMs, run: () => pruneOutbox(db) },
+  ].map((duty) => ({ ...duty, lastAt: Number.NEGATIVE_INFINITY, failing: false }));
+
+  async function ringFresh(): Promise<void> {
+    const ring = ({ workerId, jobId, leaseEpoch }: Bell) => ringer.ring(workerId, `${jobId}:${leaseEpoch}`, { jobId });
+    while (!stopped && (await ringNew(db, ring)));
+  }
+
+  async function ringStale(): Promise<void> {
+    // Under a fresh id, since Bee-Queue passes over one it knows.
+    const ring = ({ workerId, jobId, leaseEpoch, at }: StaleBell) =>
+      ringer.ringAgain(workerId, `${jobId}:${leaseEpoch}:${at}`, { jobId });
+    while (!stopped && (await ringAgain(db, ring)));
+  }
+
+  async function round(): Promise<void> {
+    for (const duty of duties) {
+      if (stopped || !ringer.ready) return;
+      if (performance.now() - duty.lastAt < duty.everyMs) continue;
+      duty.lastAt = performance.now();
+      try {
+        await duty.run();
+        duty.failing = false;
+      } catch (error) {
+        // Told once; it is tried again in its turn.
+        if (!duty.failing) log.warn({ err: error }, "relay cannot do its round");
+        duty.failing = true;
+      }
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!stopped) {
+      awake = Promise.withResolvers();
+      const timer = setTimeout(nudge, intervalMs);
+      await round();
+      await awake.promise;
+      clearTimeout(timer);
+    }
+  }
+
+  const running = run();
+  return {
+    nudge,
+    async [Symbol.asyncDispose]() {
+      stopped = true;
+      nudge();
+      await running;
+      await ringer[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,66 @@
+// Puts a hub together: database, vault, live feed, doorbell, upkeep, and the two surfaces. The one place where all of it meets.
+import type { Logger } from "pino";
+import type { Hub } from "../domain/hub.ts";
+import { openVault } from "../domain/vault.ts";
+import { connectDatabase } from "../prisma/connect.ts";
+import { migrate } from "../prisma/migrate.ts";
+import { createAuthentication } from "./authenticate.ts";
+import type { HubConfig } from "./config.ts";
+import { startRelay } from "./doorbell/relay.ts";
+import { createFirstOwner, type FirstOwner } from "./first-owner.ts";
+import { close, listen } from "./http/listen.ts";
+import { createPrivateSurface } from "./http/private-surface.ts";
+import { createPublicSurface } from "./http/public-surface.ts";
+import { startJobFeed } from "./live/job-feed.ts";
+import { startUpkeep } from "./upkeep.ts";
+
+export interface RunningHub extends AsyncDisposable {
+  readonly hub: Hub;
+  readonly publicPort: number;
+  readonly privatePort: number;
+  /** The account made at the very first start; null at every later one. */
+  readonly firstOwner: FirstOwner | null;
+}
+
+/** Resolves once both surfaces answer; throws, with nothing left running, where they cannot. */
+export async function startHub(config: HubConfig, log: Logger): Promise<RunningHub> {
+  await using started = new AsyncDisposableStack();
+  if (config.autoMigrate) await migrate(config.databaseUrl);
+  const db = connectDatabase(config.databaseUrl, {
+    onConnectionLost: (error) => log.warn({ err: error }, "lost a connection to postgres"),
+  });
+  started.defer(() => db.$disconnect());
+  const { redisUrl } = config;
+  const feed = started.use(startJobFeed({ db, redisUrl, log }));
+  const relay = started.use(startRelay({ db, redisUrl, log }));
+  const hub: Hub = {
+    db,
+    vault: openVault(config.kek),
+    announce: { jobChanged: (jobId) => feed.changed(jobId), jobDue: () => relay.nudge() },
+    terms: {
+      leaseSeconds: config.leaseSeconds,
+      heartbeatSeconds: config.heartbeatSeconds,
+      retryDelaysSeconds: config.retryDelaysSeconds,
+      restorePublicUrl: config.restorePublicUrl,
+    },
+  };
+  const firstOwner = await createFirstOwner(hub, config.ownerEmail);
+  started.use(startUpkeep(hub, { log, everySeconds: config.sweepSeconds }));
+  const authentication = createAuthentication(hub, config);
+  const redisReady = () => feed.stats().redisReady;
+  const { corsOrigins } = config;
+  const surfaces = {
+    public: createPublicSurface({ hub, authentication, live: feed, redisReady, corsOrigins, log }),
+    private: createPrivateSurface({ hub, log }),
+  };
+  for (const surface of Object.values(surfaces))
+    started.defer(async () => {
+      await surface.dispose();
+      await close(surface.server);
+    });
+  const publicPort = await listen(surfaces.public.server, config.publicPort, config.host);
+  const privatePort = await listen(surfaces.private.server, config.privatePort, config.host);
+  log.info({ publicPort, privatePort }, "hub is up");
+  const running = started.move();
+  return { hub, publicPort, privatePort, firstOwner, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}

@@ -1,0 +1,29 @@
+// Finds a port of the loopback address to listen on, the same one as last time where that is still free.
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+
+/** `file` remembers the port. Another process may take it before the caller does: be ready to ask again. */
+export async function rememberedPort(file: string): Promise<number> {
+  const remembered = Number.parseInt(await readFile(file, "utf8").catch(() => ""), 10);
+  const port = (remembered > 0 ? await tryListen(remembered) : null) ?? (await freePort());
+  if (port !== remembered) await writeFile(file, `${port}\n`);
+  return port;
+}
+
+/** A port that is free at this moment. */
+export async function freePort(): Promise<number> {
+  const port = await tryListen(0);
+  if (port === null) throw new Error("127.0.0.1 has no free port left");
+  return port;
+}
+
+function tryListen(port: number): Promise<number | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(null));
+    server.listen(port, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address ? address.port : null));
+    });
+  });
+}
