@@ -1,0 +1,190 @@
+// The data plane's way to the hub: one typed method per operation of the private surface, each with a deadline.
+import { setTimeout as pause } from "node:timers/promises";
+import type { ResultOf, TadaDocumentNode } from "gql.tada";
+// Not from "graphql" itself: the rest of it would cost every process of the data plane its memory.
+import { print } from "graphql/language/printer.js";
+import { z } from "zod";
+import { graphql } from "./graphql.ts";
+import { HubError } from "./hub-error.ts";
+
+/** The version of the private protocol that this client speaks. */
+export const protocolVersion = 1;
+
+/** How long one try may take. */
+const callTimeoutMs = 10_000;
+const firstPauseMs = 250;
+const longestPauseMs = 5_000;
+
+const documents = {
+  hello: graphql(
+    `query Hello($protocol: Int!) { hello(protocol: $protocol) { protocol oldestProtocol newestProtocol serverTime } }`,
+  ),
+  registerWorker: graphql(
+    `mutation RegisterWorker($input: RegisterWorkerInput!) {
+      registerWorker(input: $input) { workerId leaseSeconds heartbeatSeconds }
+    }`,
+  ),
+  heartbeat: graphql(`mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { serverTime } }`),
+  claimJob: graphql(
+    `mutation ClaimJob($input: ClaimJobInput!) {
+      claimJob(input: $input) {
+        jobId tenantId type leaseEpoch leaseSeconds attempt
+        source { sourceId type config hostKey hasCredential }
+        backup { snapshotId recipients maxBytes }
+        snapshot { snapshotId sourceId manifestSha256 artifactSha256 storageWorkerId }
+        restore { restoreId form selection tokenHash maxDownloadBytes fileName }
+      }
+    }`,
+  ),
+  claimSecrets: graphql(`mutation ClaimSecrets($input: LeaseInput!) { claimSecrets(input: $input) { sealed } }`),
+  renewLease: graphql(
+    `mutation RenewLease($input: LeaseInput!) { renewLease(input: $input) { leaseSeconds cancelRequested } }`,
+  ),
+  enterPhase: graphql(
+    `mutation EnterPhase($input: EnterPhaseInput!) { enterPhase(input: $input) { jobId leaseEpoch } }`,
+  ),
+  completeJob: graphql(
+    `mutation CompleteJob($input: CompleteJobInput!) { completeJob(input: $input) { jobId leaseEpoch } }`,
+  ),
+  completeRestore: graphql(
+    `mutation CompleteRestore($input: CompleteRestoreInput!) { completeRestore(input: $input) { expiresAt } }`,
+  ),
+  failJob: graphql(`mutation FailJob($input: FailJobInput!) { failJob(input: $input) { jobId leaseEpoch } }`),
+  releaseJob: graphql(`mutation ReleaseJob($input: LeaseInput!) { releaseJob(input: $input) { jobId leaseEpoch } }`),
+  reconcileStore: graphql(
+    `mutation ReconcileStore($input: ReconcileStoreInput!) { reconcileStore(input: $input) { remove } }`,
+  ),
+  reconcileRestores: graphql(
+    `mutation ReconcileRestores($input: ReconcileRestoresInput!) { reconcileRestores(input: $input) { serve } }`,
+  ),
+  recordFetch: graphql(
+    `mutation RecordFetch($input: RecordFetchInput!) { recordFetch(input: $input) { timesFetched } }`,
+  ),
+};
+
+export type ClaimedJob = NonNullable<ResultOf<typeof documents.claimJob>["claimJob"]>;
+
+export interface HubAccess {
+  /** Of the private surface, without a path. */
+  readonly baseUrl: string;
+  readonly token: string;
+  /** Ends every call of this client. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** For how long to try again while the hub is away or stumbles, in milliseconds. 0, the default: one try. */
+  readonly retryForMs?: number | undefined;
+}
+
+export type HubClient = ReturnType<typeof connectHub>;
+
+/** Opens no connection by itself. Methods throw `HubError`, or the reason of a signal that was aborted. */
+export function connectHub({ baseUrl, token, signal: ended }: HubAccess) {
+  const endpoint = new URL("/internal/graphql", baseUrl);
+
+  async function call<Result, Variables>(
+    document: TadaDocumentNode<Result, Variables>,
+    variables: Variables,
+    { signal, retryForMs = 0 }: CallOptions = {},
+  ): Promise<Result> {
+    const interrupted = AbortSignal.any([signal, ended].filter((each) => each !== undefined));
+    const body = JSON.stringify({ query: print(document), variables });
+    const giveUpAt = performance.now() + retryForMs;
+    for (let attempt = 0; ; attempt++) {
+      interrupted.throwIfAborted();
+      try {
+        return (await send({ endpoint, token, body, interrupted })) as Result;
+      } catch (error) {
+        const pauseMs = Math.random() * Math.min(firstPauseMs * 2 ** attempt, longestPauseMs);
+        if (!(error instanceof HubError && error.retryable) || performance.now() + pauseMs >= giveUpAt) throw error;
+        await pause(pauseMs, undefined, { signal: interrupted }).catch(() => interrupted.throwIfAborted());
+      }
+    }
+  }
+
+  /** The method of a mutation that takes one `input`. */
+  function command<Field extends string, Payload, Input>(
+    field: Field,
+    document: TadaDocumentNode<Record<Field, Payload>, { input: Input }>,
+  ) {
+    return async (input: Input, options?: CallOptions): Promise<Payload> =>
+      (await call(document, { input }, options))[field];
+  }
+
+  return {
+    hello: async (options?: CallOptions) => (await call(documents.hello, { protocol: protocolVersion }, options)).hello,
+    registerWorker: command("registerWorker", documents.registerWorker),
+    heartbeat: command("heartbeat", documents.heartbeat),
+    /** Not to be repeated: a claim whose answer was lost comes back by itself when its lease runs out. */
+    claimJob: command("claimJob", documents.claimJob),
+    claimSecrets: command("claimSecrets", documents.claimSecrets),
+    renewLease: command("renewLease", documents.renewLease),
+    enterPhase: command("enterPhase", documents.enterPhase),
+    completeJob: command("completeJob", documents.completeJob),
+    completeRestore: command("completeRestore", documents.completeRestore),
+    failJob: command("failJob", documents.failJob),
+    releaseJob: command("releaseJob", documents.releaseJob),
+    reconcileStore: command("reconcileStore", documents.reconcileStore),
+    reconcileRestores: command("reconcileRestores", documents.reconcileRestores),
+    /** Not to be repeated: every call counts as one fetch. */
+    recordFetch: command("recordFetch", documents.recordFetch),
+  };
+}
+
+const answerSchema = z.object({
+  data: z.record(z.string(), z.unknown()).nullish(),
+  errors: z
+    .array(z.object({ message: z.string(), extensions: z.object({ code: z.string().optional() }).optional() }))
+    .optional(),
+});
+
+async function send(request: {
+  endpoint: URL;
+  token: string;
+  body: string;
+  interrupted: AbortSignal;
+}): Promise<unknown> {
+  const { endpoint, token, body, interrupted } = request;
+  let status: number;
+  let text: string;
+  try {
+    const response = await fetch(endpoint, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json", accept: "application/json" },
+      body,
+      // A redirect would take the token to another host.
+      redirect: "error",
+      signal: AbortSignal.any([interrupted, AbortSignal.timeout(callTimeoutMs)]),
+    });
+    status = response.status;
+    text = await response.text();
+  } catch (error) {
+    interrupted.throwIfAborted();
+    throw new HubError("UNREACHABLE", "the hub could not be reached", { cause: error });
+  }
+  return readAnswer(status, text);
+}
+
+function readAnswer(status: number, text: string): unknown {
+  const answer = answerSchema.safeParse(parseJson(text));
+  const refusal = answer.data?.errors?.[0];
+  if (refusal) throw new HubError(refusal.extensions?.code ?? codeOf(status), refusal.message);
+  if (answer.data?.data && status === 200) return answer.data.data;
+  throw new HubError(codeOf(status), `the hub answered with status ${status}`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function codeOf(status: number): string {
+  if (status === 401) return "UNAUTHENTICATED";
+  if (status === 429) return "RATE_LIMITED";
+  return status >= 500 ? "UNREACHABLE" : "BAD_ANSWER";
+}
