@@ -1,0 +1,74 @@
+// Makes this worker known to the hub, and keeps it known until it is told to drain.
+import type { Logger } from "pino";
+import { type HubClient, protocolVersion } from "../clients/hub/hub-client.ts";
+import { HubError } from "../clients/hub/hub-error.ts";
+import type { ProcessIdentity } from "../clients/hub/identity.ts";
+import packageJson from "../package.json" with { type: "json" };
+import { servedSourceTypes } from "./connect-source.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import { nativeCryptoAvailable } from "./native-crypto-check.ts";
+import { servedJobTypes } from "./perform.ts";
+
+export interface AdmissionTerms {
+  readonly hub: HubClient;
+  readonly hubBaseUrl: string;
+  readonly token: string;
+  readonly identity: ProcessIdentity;
+  readonly workerId: string;
+  readonly storageBase: string;
+  readonly log: Logger;
+  /** Ends the waiting for a hub that is away. */
+  readonly signal: AbortSignal;
+}
+
+export interface Admission extends AsyncDisposable {
+  readonly heartbeatSeconds: number;
+  /** For the next beat. */
+  tellFreeBytes(freeBytes: number | null): void;
+  /** From now on the hub gives this worker nothing more. */
+  drain(): Promise<void>;
+}
+
+/** Waits for the hub as long as it takes. Throws `HubError` where the hub refuses the token or the protocol. */
+export async function admit(terms: AdmissionTerms): Promise<Admission> {
+  const { hub, hubBaseUrl: baseUrl, token, identity, workerId, storageBase, log, signal } = terms;
+  const patience = { signal, retryForMs: Number.POSITIVE_INFINITY };
+  await hub.hello({ signal }).catch((error: unknown) => {
+    if (!(error instanceof HubError && error.retryable)) throw error;
+    log.warn({ err: error }, "waiting for the hub");
+    return hub.hello(patience);
+  });
+  const nativeCrypto = nativeCryptoAvailable();
+  if (!nativeCrypto) log.warn("ssh2 runs without its native crypto: transfers are three to five times slower");
+  const admitted = await hub.registerWorker(
+    {
+      protocol: protocolVersion,
+      role: "BACKUP",
+      publicKey: identity.publicKey,
+      storageBase,
+      capabilities: {
+        version: packageJson.version,
+        jobTypes: [...servedJobTypes],
+        sourceTypes: [...servedSourceTypes],
+        tools: { node: process.version, nativeCrypto },
+        readsStoresOf: [workerId],
+      },
+    },
+    patience,
+  );
+  if (admitted.workerId !== workerId)
+    throw new Error(`WORKER_TOKEN belongs to ${admitted.workerId}, and WORKER_ID says ${workerId}.`);
+  log.info({ workerId }, "admitted by the hub");
+  const { heartbeatSeconds } = admitted;
+  const heartbeat = startHeartbeat({ baseUrl, token, heartbeatSeconds }, log);
+  return {
+    heartbeatSeconds,
+    tellFreeBytes: (freeBytes) => heartbeat.tell({ draining: false, freeBytes }),
+    async drain() {
+      heartbeat.tell({ draining: true, freeBytes: null });
+      // The thread may be gone before its next beat.
+      await hub.heartbeat({ draining: true }).catch((error) => log.warn({ err: error }, "could not say goodbye"));
+    },
+    [Symbol.asyncDispose]: () => heartbeat[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,90 @@
+// Makes one snapshot: connects to the source, seals what it gives, and tells the hub.
+import { type Entry, type SealProgress, seal } from "#artifact/node";
+import type { ClaimedJob } from "../clients/hub/hub-client.ts";
+import type { JobProgress } from "../clients/hub/progress-channel.ts";
+import packageJson from "../package.json" with { type: "json" };
+import { connectSource } from "./connect-source.ts";
+import type { Source } from "./sources/source.ts";
+import { WarningList } from "./warning-list.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** The hub keeps no more with a snapshot's row; its catalogue has all of them. */
+const reportedWarnings = 1000;
+const longestReportedPath = 1024;
+
+/** Throws what went wrong; nothing of the snapshot is stored then, unless it was the report of it that failed. */
+export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortSignal): Promise<void> {
+  const { hub, storage, workerId, tempBase } = workshop;
+  const { jobId, leaseEpoch, source, backup, tenantId } = job;
+  if (!source || !backup) throw new Error("a backup without a source");
+  const { snapshotId, recipients, maxBytes } = backup;
+  // As long as the lease lives, a hub that is away is waited for: all the work so far is worth it.
+  const patience = { signal, retryForMs: job.leaseSeconds * 1000 };
+  const enter = (phase: "CONNECTING" | "PULLING" | "FINALIZING") =>
+    hub.enterPhase({ jobId, leaseEpoch, phase }, patience);
+
+  await enter("CONNECTING");
+  await using connected = await connectSource(workshop, job, { trustsNewHost: false, signal });
+  await enter("PULLING");
+  const warnings = new WarningList();
+  const watched = await watch(connected.entries(warnings.add), connected, (progress) =>
+    workshop.progress.publish(jobId, { leaseEpoch, phase: "PULLING", ...progress }),
+  );
+  const sealed = await seal({
+    entries: watched.entries,
+    recipients,
+    ids: { tenantId, sourceId: source.sourceId, snapshotId, jobId, workerId },
+    storage,
+    attempt: `${leaseEpoch}`,
+    signal,
+    // The hub's time, whatever this machine believes.
+    createdAt: new Date((await hub.hello(patience)).serverTime),
+    tools: { xvault: packageJson.version },
+    ...(maxBytes !== null && { maxBytes: Number(maxBytes) }),
+    warnings: warnings.kept,
+    spoolDirectory: tempBase,
+    onProgress: watched.onProgress,
+    onFinalizing: async () => void (await enter("FINALIZING")),
+  });
+  const { manifest, manifestSha256, artifactSha256, plainBytes, storedBytes, fileCount, durationMs, partial } = sealed;
+  await hub.completeJob(
+    {
+      jobId,
+      leaseEpoch,
+      snapshot: {
+        ...{ snapshotId, manifest, manifestSha256, artifactSha256, plainBytes, storedBytes, fileCount, partial },
+        durationMs: Math.round(durationMs),
+        warnings: sealed.warnings
+          .slice(0, reportedWarnings)
+          .map(({ code, path, message }) => ({ code, message, path: path.slice(0, longestReportedPath) })),
+      },
+    },
+    patience,
+  );
+}
+
+type Advance = Omit<JobProgress, "leaseEpoch" | "phase">;
+
+/** Notes what is being read on its way into the artifact, so that progress can name it. */
+async function watch(entries: AsyncIterable<Entry>, source: Source, report: (progress: Advance) => void) {
+  const estimate = await source.estimate();
+  let currentPath = "";
+  async function* noting(): AsyncGenerator<Entry> {
+    for await (const entry of entries) {
+      currentPath = typeof entry.path === "string" ? entry.path : "";
+      yield entry;
+    }
+  }
+  return {
+    entries: noting(),
+    onProgress: ({ plainBytes, storedBytes, fileCount }: SealProgress) =>
+      report({
+        filesDone: fileCount,
+        filesTotal: estimate?.files ?? null,
+        bytesDone: plainBytes,
+        bytesTotal: estimate?.bytes ?? null,
+        storedBytes,
+        currentPath,
+      }),
+  };
+}

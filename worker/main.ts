@@ -1,0 +1,78 @@
+// Composes the worker: takes jobs from the hub, pulls sources, keeps what it sealed. Listens to nobody.
+import { mkdir } from "node:fs/promises";
+import type { Logger } from "pino";
+import { takeClaims } from "../clients/hub/claims.ts";
+import { listenForDoorbell } from "../clients/hub/doorbell.ts";
+import { connectHub } from "../clients/hub/hub-client.ts";
+import { ProcessIdentity } from "../clients/hub/identity.ts";
+import { connectProgress } from "../clients/hub/progress-channel.ts";
+import { admit } from "./admission.ts";
+import { readWorkerConfig, type WorkerConfig } from "./config.ts";
+import { createLog } from "./log.ts";
+import { performJob, servedJobTypes } from "./perform.ts";
+import { cleanStore, openStore } from "./store.ts";
+import type { Workshop } from "./workshop.ts";
+
+const pollMs = 5_000;
+const drainMs = 20_000;
+
+/**
+ * Resolves once jobs are taken. `signal` gives up waiting for the hub. Disposal takes half a minute at most: jobs under way may end for
+ * a while, then they are given back.
+ */
+export async function startWorker(config: WorkerConfig, log: Logger, signal: AbortSignal): Promise<AsyncDisposable> {
+  await using starting = new AsyncDisposableStack();
+  const { hubBaseUrl, token, redisUrl, workerId, storageBase, tempBase, allowedNetworks } = config;
+  const { concurrency, reserveBytes } = config;
+  const hub = connectHub({ baseUrl: hubBaseUrl, token });
+  const storage = await openStore(storageBase, workerId);
+  await mkdir(tempBase, { recursive: true, mode: 0o700 });
+  const identity = await ProcessIdentity.generate();
+  const admission = starting.use(await admit({ hub, hubBaseUrl, token, identity, workerId, storageBase, log, signal }));
+  await cleanStore(storage, hub, log);
+  const progress = starting.use(connectProgress({ redisUrl, log }));
+  const workshop: Workshop = { hub, identity, storage, progress, workerId, tempBase, allowedNetworks };
+  const { heartbeatSeconds } = admission;
+  const claims = starting.use(
+    takeClaims({
+      atOnce: concurrency,
+      pollMs,
+      drainMs,
+      log,
+      claim: async () => {
+        const freeBytes = await storage.freeBytes();
+        admission.tellFreeBytes(freeBytes);
+        const isFull = freeBytes !== null && freeBytes < reserveBytes;
+        return hub.claimJob({ types: servedJobTypes.filter((type) => !(isFull && type === "BACKUP")) });
+      },
+      perform: (job, stopping) => performJob(workshop, job, { hubBaseUrl, token, heartbeatSeconds, log, stopping }),
+    }),
+  );
+  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing: () => claims.ring(), log }));
+  starting.defer(() => admission.drain());
+  const running = starting.move();
+  log.info({ storageBase, concurrency }, "worker started");
+  return { [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+if (import.meta.main) {
+  try {
+    const config = readWorkerConfig();
+    const log = createLog(config.logLevel);
+    const stop = new AbortController();
+    const stopped = Promise.withResolvers<void>();
+    for (const name of ["SIGTERM", "SIGINT"] as const)
+      process.once(name, () => {
+        stop.abort(new Error(`stopped by ${name}`));
+        stopped.resolve();
+      });
+    const worker = await startWorker(config, log, stop.signal);
+    await stopped.promise;
+    log.info("worker is going down");
+    await worker[Symbol.asyncDispose]();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`The worker cannot start.\n${reason}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,165 @@
+// One SFTP session as promises: any number of requests in flight, none of them waited for without end.
+import type { FileEntryWithStats, SFTPWrapper, Stats } from "ssh2";
+import { SourceError } from "./source-error.ts";
+import type { SshConnection } from "./ssh-connection.ts";
+import { connectionLost } from "./ssh-failure.ts";
+
+/** The server's answer to one request, where it is a refusal; the session itself goes on. */
+export class SftpStatusError extends Error {
+  override readonly name = "SftpStatusError";
+  /** Of the SFTP protocol, version 3. */
+  readonly status: number;
+
+  constructor(status: number, options?: ErrorOptions) {
+    super(`the server answered with SFTP status ${status}`, options);
+    this.status = status;
+  }
+}
+
+export const sftpStatus = { endOfFile: 1, noSuchFile: 2, permissionDenied: 3 } as const;
+
+export type Handle = Buffer;
+
+/** What every server grants, should ssh2 cease to tell what this one does. */
+const safeReadLength = 32_768;
+/** From this length on the memory of reads is worth keeping; below it Node's own pool serves better. */
+const smallRead = 16_384;
+const mostSpare = 64;
+/** The silence is counted in ticks, so that a process that was stopped for a while does not blame the source. */
+const ticksToStall = 4;
+
+export interface SessionOptions {
+  readonly host: string;
+  readonly signal: AbortSignal;
+  readonly stallMs: number;
+}
+
+type Callback<T> = (error: (Error & { code?: unknown }) | null | undefined, value: T) => void;
+
+/** Owns the connection. Methods reject with `SftpStatusError`, with `SourceError` once the session is lost, or with the signal's reason. */
+export class SftpSession implements AsyncDisposable {
+  /** Most bytes that one read may ask for. */
+  readonly readLength: number;
+  readonly #connection: SshConnection;
+  readonly #sftp: SFTPWrapper;
+  readonly #ticker: NodeJS.Timeout;
+  readonly #host: string;
+  readonly #signal: AbortSignal;
+  #failure: unknown = null;
+  readonly #spare: ArrayBufferLike[] = [];
+  #outstanding = 0;
+  #quietTicks = 0;
+
+  constructor(connection: SshConnection, { host, signal, stallMs }: SessionOptions) {
+    this.#connection = connection;
+    this.#sftp = connection.sftp;
+    this.#host = host;
+    this.#signal = signal;
+    // ssh2 learns the limit from the server (limits@openssh.com) and keeps it in a field that its types leave out.
+    this.readLength = (connection.sftp as { _maxReadLen?: number })._maxReadLen ?? safeReadLength;
+    for (const event of ["error", "end", "close"])
+      connection.sftp.on(event, (cause: unknown) => this.#fail(connectionLost(host, cause)));
+    this.#ticker = setInterval(() => this.#tick(), stallMs / ticksToStall);
+    signal.addEventListener("abort", this.#abort, { once: true });
+    if (signal.aborted) this.#abort();
+  }
+
+  open(path: string): Promise<Handle> {
+    return this.#request((done) => this.#sftp.open(path, "r", done));
+  }
+
+  /** As many bytes as there are from `position`, `length` at most; none at the end of the file. */
+  read(handle: Handle, position: number, length: number): Promise<Uint8Array> {
+    const buffer = length < smallRead ? Buffer.allocUnsafe(length) : this.#largeBuffer();
+    return this.#request((done) =>
+      this.#sftp.read(handle, buffer, 0, length, position, (error, count) => done(error, buffer.subarray(0, count))),
+    );
+  }
+
+  /** Bytes from `read` that nobody looks at any more: their memory is used again. */
+  giveBack(bytes: Uint8Array): void {
+    if (bytes.buffer.byteLength === this.readLength && this.#spare.length < mostSpare) this.#spare.push(bytes.buffer);
+  }
+
+  openDirectory(path: string): Promise<Handle> {
+    return this.#request((done) => this.#sftp.opendir(path, done));
+  }
+
+  /** Some more names of the directory with their attributes, `.` and `..` left out; null at its end. */
+  async readDirectory(handle: Handle): Promise<FileEntryWithStats[] | null> {
+    try {
+      return await this.#request((done) => this.#sftp.readdir(handle, done));
+    } catch (error) {
+      if (error instanceof SftpStatusError && error.status === sftpStatus.endOfFile) return null;
+      throw error;
+    }
+  }
+
+  /** Follows links. */
+  stat(path: string): Promise<Stats> {
+    return this.#request((done) => this.#sftp.stat(path, done));
+  }
+
+  lstat(path: string): Promise<Stats> {
+    return this.#request((done) => this.#sftp.lstat(path, done));
+  }
+
+  readLink(path: string): Promise<string> {
+    return this.#request((done) => this.#sftp.readlink(path, done));
+  }
+
+  /** Returns at once; whether the server minds does not matter any more. */
+  close(handle: Handle): void {
+    this.#request<void>((done) => this.#sftp.close(handle, (error) => done(error, undefined))).catch(() => undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#failure ??= connectionLost(this.#host);
+    this.#release();
+    await this.#connection[Symbol.asyncDispose]();
+  }
+
+  #largeBuffer(): Buffer {
+    const spare = this.#spare.pop();
+    return spare ? Buffer.from(spare) : Buffer.allocUnsafeSlow(this.readLength);
+  }
+
+  #request<T>(send: (done: Callback<T>) => void): Promise<T> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#outstanding++ === 0) this.#quietTicks = 0;
+    this.#connection.gather();
+    return new Promise((resolve, reject) => {
+      send((error, value) => {
+        this.#outstanding--;
+        this.#quietTicks = 0;
+        if (!error) resolve(value);
+        else if (this.#failure) reject(this.#failure);
+        else if (typeof error.code === "number") reject(new SftpStatusError(error.code, { cause: error }));
+        else reject(connectionLost(this.#host, error));
+      });
+    });
+  }
+
+  #tick(): void {
+    if (this.#outstanding > 0 && ++this.#quietTicks >= ticksToStall)
+      this.#fail(
+        new SourceError(
+          "SOURCE_STALLED",
+          `The server “${this.#host}” stopped sending in the middle of the backup: it is overloaded, or its network is.`,
+        ),
+      );
+  }
+
+  readonly #abort = () => this.#fail(this.#signal.reason);
+
+  #fail(reason: unknown): void {
+    this.#failure ??= reason;
+    this.#release();
+    this.#connection.destroy();
+  }
+
+  #release(): void {
+    clearInterval(this.#ticker);
+    this.#signal.removeEventListener("abort", this.#abort);
+  }
+}
