@@ -1,0 +1,48 @@
+# The three processes of xVault, an image each: docker build --target hub|worker|restore .
+
+FROM node:24-bookworm AS dependencies
+WORKDIR /xvault
+COPY package.json package-lock.json ./
+# The scripts of packages and our own postinstall would want the sources, and the internet; what they do that is needed follows.
+RUN npm ci --omit=dev --ignore-scripts
+COPY worker/native-crypto.ts worker/native-crypto-check.ts worker/
+RUN node worker/native-crypto.ts
+
+FROM dependencies AS database-client
+COPY prisma.config.ts ./
+COPY prisma/ prisma/
+RUN node prisma/generate.ts
+
+FROM node:24-bookworm-slim AS runtime
+ENV NODE_ENV=production
+WORKDIR /xvault
+RUN install -d -o node -g node /var/lib/xvault/backups /var/lib/xvault/temp
+COPY --from=dependencies /xvault/node_modules/ node_modules/
+COPY package.json ./
+USER node
+
+FROM runtime AS hub
+COPY --from=database-client /xvault/prisma/ prisma/
+COPY domain/ domain/
+COPY schema/ schema/
+COPY server/ server/
+COPY clients/hub/ clients/hub/
+EXPOSE 8080 8081
+HEALTHCHECK CMD ["node", "-e", "fetch('http://127.0.0.1:8080/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "server/main.ts"]
+
+FROM runtime AS worker
+COPY artifact/ artifact/
+COPY worker/ worker/
+COPY clients/hub/ clients/hub/
+# It listens to nobody: what can be seen from here is whether it can reach its hub.
+HEALTHCHECK CMD ["node", "-e", "fetch(process.env.HUB_BASE_URL + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "worker/main.ts"]
+
+FROM runtime AS restore
+COPY artifact/ artifact/
+COPY restore/ restore/
+COPY clients/hub/ clients/hub/
+EXPOSE 8082
+HEALTHCHECK CMD ["node", "-e", "fetch('http://127.0.0.1:8082/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "restore/main.ts"]

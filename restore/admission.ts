@@ -1,0 +1,76 @@
+// Makes this service known to the hub, and keeps it known: what it can do, whose stores it reads, and that it is alive.
+import type { Logger } from "pino";
+import { type HubClient, protocolVersion } from "../clients/hub/hub-client.ts";
+import type { ProcessIdentity } from "../clients/hub/identity.ts";
+import type { HubClock } from "./hub-clock.ts";
+import type { Stores } from "./stores.ts";
+
+export interface AdmissionTerms {
+  readonly hub: HubClient;
+  readonly identity: ProcessIdentity;
+  readonly stores: Stores;
+  readonly clock: HubClock;
+  readonly workerId: string;
+  readonly version: string;
+  readonly log: Logger;
+}
+
+export class Admission {
+  readonly #terms: AdmissionTerms;
+  #registered: { readonly stores: string; readonly heartbeatSeconds: number } | null = null;
+  #heardAtMs = Number.NEGATIVE_INFINITY;
+  #draining = false;
+
+  constructor(terms: AdmissionTerms) {
+    this.#terms = terms;
+  }
+
+  /** Null until the hub has admitted this service. */
+  get heartbeatSeconds(): number | null {
+    return this.#registered?.heartbeatSeconds ?? null;
+  }
+
+  /** Registers where that is due, sends a heartbeat where that is due. Throws `HubError`. */
+  async refresh(signal?: AbortSignal): Promise<void> {
+    const stores = await this.#terms.stores.look();
+    if (this.#registered?.stores !== stores.join()) await this.#register(stores, signal);
+    const beatMs = (this.heartbeatSeconds ?? 0) * 1000;
+    if (performance.now() - this.#heardAtMs >= beatMs) await this.#beat(signal);
+  }
+
+  /** From now on the hub gives this service nothing more. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    if (this.#registered) await this.#beat();
+  }
+
+  async #register(stores: string[], signal?: AbortSignal): Promise<void> {
+    const { hub, identity, workerId, version, log } = this.#terms;
+    const { heartbeatSeconds, workerId: admittedAs } = await hub.registerWorker(
+      {
+        protocol: protocolVersion,
+        role: "RESTORE",
+        publicKey: identity.publicKey,
+        capabilities: {
+          version,
+          jobTypes: ["RESTORE"],
+          sourceTypes: [],
+          tools: { node: process.version },
+          readsStoresOf: stores,
+        },
+      },
+      { signal },
+    );
+    if (admittedAs !== workerId)
+      log.error({ workerId, admittedAs }, "the token belongs to another worker than WORKER_ID says");
+    this.#registered = { stores: stores.join(), heartbeatSeconds };
+    log.info({ workerId: admittedAs, stores }, "admitted by the hub");
+  }
+
+  async #beat(signal?: AbortSignal): Promise<void> {
+    const { hub, clock } = this.#terms;
+    const { serverTime } = await hub.heartbeat({ draining: this.#draining }, { signal });
+    clock.learn(serverTime);
+    this.#heardAtMs = performance.now();
+  }
+}

@@ -1,0 +1,156 @@
+// Composes the restore service: takes restore jobs from the hub, prepares downloads, and serves them through expiring links.
+import { setTimeout as pause } from "node:timers/promises";
+import type { Logger } from "pino";
+import { takeClaims } from "../clients/hub/claims.ts";
+import { listenForDoorbell } from "../clients/hub/doorbell.ts";
+import { connectHub } from "../clients/hub/hub-client.ts";
+import { ProcessIdentity } from "../clients/hub/identity.ts";
+import { connectProgress } from "../clients/hub/progress-channel.ts";
+import packageJson from "../package.json" with { type: "json" };
+import { Admission } from "./admission.ts";
+import { type RestoreConfig, readRestoreConfig } from "./config.ts";
+import { DownloadLinks } from "./download.ts";
+import { listen } from "./http.ts";
+import { HubClock } from "./hub-clock.ts";
+import { createLog } from "./log.ts";
+import { performRestore } from "./perform.ts";
+import type { RestoreJob } from "./prepare.ts";
+import { PreparedDownloads } from "./prepared.ts";
+import { Stores } from "./stores.ts";
+import { Arrivals } from "./transfer.ts";
+import { Upkeep } from "./upkeep.ts";
+
+export interface RestoreService extends AsyncDisposable {
+  /** Where downloads are served. */
+  readonly port: number;
+}
+
+const attendMs = 2_000;
+/** Somebody waits for the download, and the doorbell rings at the worker whose store holds the snapshot. */
+const pollMs = 2_000;
+const drainMs = 10_000;
+
+/**
+ * Resolves when links are served, which needs no hub; jobs are taken from the moment the hub admits the service. Disposal takes half a
+ * minute at most: work and transfers under way may end for a while, then jobs are given back and transfers cut.
+ */
+export async function startRestore(config: RestoreConfig, log: Logger): Promise<RestoreService> {
+  await using starting = new AsyncDisposableStack();
+  const { hubBaseUrl, token, redisUrl, workerId } = config;
+  const hub = connectHub({ baseUrl: hubBaseUrl, token });
+  const clock = new HubClock();
+  const downloads = await PreparedDownloads.open(config.tempBase);
+  const identity = await ProcessIdentity.generate();
+  const stores = new Stores(config.storeBases);
+  const admission = new Admission({ hub, identity, stores, clock, workerId, version: packageJson.version, log });
+  const upkeep = new Upkeep({ hub, downloads, clock, log });
+
+  const arrivals = new Arrivals();
+  const onFetched = (restoreId: string) => upkeep.fetched(restoreId);
+  const links = new DownloadLinks({ downloads, arrivals, clock, log, onFetched });
+  const http = starting.use(
+    await listen({
+      host: config.host,
+      port: config.port,
+      log,
+      isReady: () => admission.heartbeatSeconds !== null,
+      onConnection: (socket) => arrivals.watch(socket),
+      onDownload: (request, response, linkToken) => links.answer(request, response, linkToken),
+    }),
+  );
+  starting.defer(() => arrivals.close());
+
+  const progress = starting.use(connectProgress({ redisUrl, log }));
+  const workshop = { hub, identity, stores, downloads, progress };
+  const claims = starting.use(
+    takeClaims<RestoreJob>({
+      atOnce: 2,
+      pollMs,
+      drainMs,
+      log,
+      async claim() {
+        if (admission.heartbeatSeconds === null) return null;
+        const job = await hub.claimJob({ types: ["RESTORE"] });
+        return job?.snapshot && job.restore ? { ...job, snapshot: job.snapshot, restore: job.restore } : null;
+      },
+      perform: (job, stopping) =>
+        performRestore(workshop, job, {
+          hubBaseUrl,
+          token,
+          heartbeatSeconds: admission.heartbeatSeconds ?? job.leaseSeconds / 4,
+          log,
+          stopping,
+        }),
+    }),
+  );
+  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing: () => claims.ring(), log }));
+  starting.use(attend({ admission, upkeep, log, onAdmitted: () => claims.ring() }));
+  starting.defer(() => admission.drain().catch((error) => log.warn({ err: error }, "could not say goodbye")));
+
+  const running = starting.move();
+  log.info({ port: http.port, publicUrl: config.publicUrl }, "restore service started");
+  return { port: http.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+interface AttendTerms {
+  readonly admission: Admission;
+  readonly upkeep: Upkeep;
+  readonly log: Logger;
+  readonly onAdmitted: () => void;
+}
+
+/** Does what is to be done every few seconds, whether the hub can be reached or not. */
+function attend({ admission, upkeep, log, onAdmitted }: AttendTerms): AsyncDisposable {
+  const ending = new AbortController();
+  const { signal } = ending;
+  let isReconciled = false;
+  let isAway = false;
+
+  async function attendHub(): Promise<void> {
+    await admission.refresh(signal);
+    await upkeep.tellHub(signal);
+    if (isReconciled) return;
+    await upkeep.reconcile(signal);
+    isReconciled = true;
+    onAdmitted();
+  }
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      await upkeep.expire().catch((error) => log.error({ err: error }, "expired downloads could not be wiped"));
+      try {
+        await attendHub();
+        if (isAway) log.info("the hub is back");
+        isAway = false;
+      } catch (error) {
+        if (!isAway && !signal.aborted) log.warn({ err: error }, "the hub is away");
+        isAway = true;
+      }
+      await pause(attendMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  const running = run();
+  return {
+    async [Symbol.asyncDispose]() {
+      ending.abort();
+      await running;
+    },
+  };
+}
+
+if (import.meta.main) {
+  try {
+    const config = readRestoreConfig();
+    const log = createLog(config.logLevel);
+    const service = await startRestore(config, log);
+    const stop = Promise.withResolvers<string>();
+    for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, stop.resolve);
+    log.info({ signal: await stop.promise }, "restore service is going down");
+    await service[Symbol.asyncDispose]();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`The restore service cannot start.\n${reason}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,123 @@
+// Prepares one download: opens the snapshot, writes what was asked for out of sight, and publishes it once all of it is proven.
+import { createHash } from "node:crypto";
+import { identityToRecipient } from "age-encryption";
+import * as z from "zod";
+import { ArtifactError, localStorage, type OpenedArtifact, openArtifact, snapshotDirectory } from "#artifact/node";
+import type { ClaimedJob, HubClient } from "../clients/hub/hub-client.ts";
+import { HubError } from "../clients/hub/hub-error.ts";
+import type { ProcessIdentity } from "../clients/hub/identity.ts";
+import type { ProgressChannel } from "../clients/hub/progress-channel.ts";
+import { type ArchiveFile, tooLarge, writeArchive } from "./archive-file.ts";
+import { PreparationError } from "./failure.ts";
+import type { Draft, PreparedDownloads } from "./prepared.ts";
+import { Progress } from "./progress.ts";
+import { pickEntries, Selection } from "./selection.ts";
+import type { Stores } from "./stores.ts";
+import { pickMembers } from "./tar-members.ts";
+import { zip } from "./zip.ts";
+
+export interface Workshop {
+  readonly hub: HubClient;
+  readonly identity: ProcessIdentity;
+  readonly stores: Stores;
+  readonly downloads: PreparedDownloads;
+  readonly progress: ProgressChannel;
+}
+
+export interface RestoreJob extends ClaimedJob {
+  readonly snapshot: NonNullable<ClaimedJob["snapshot"]>;
+  readonly restore: NonNullable<ClaimedJob["restore"]>;
+}
+
+const secretsSchema = z.object({ identities: z.array(z.string()).min(1) });
+
+/** For how long a stumbling hub is asked again; the lease ends it sooner where that is lost. */
+const retryForMs = 120_000;
+
+/** A hard link is a name of a file, and not of another hard link: one run finds that out, the next one is complete. */
+const mostRuns = 4;
+
+/**
+ * Resolves when the hub has noted the download as ready. Whatever it throws, nothing of the snapshot is served, unless the hub could
+ * not be reached at the very end: then the download waits, unserved, until the hub says whether it was noted.
+ */
+export async function prepareDownload(workshop: Workshop, job: RestoreJob, signal: AbortSignal): Promise<void> {
+  const { hub, downloads } = workshop;
+  const { jobId, leaseEpoch, restore } = job;
+  const lease = { jobId, leaseEpoch };
+  const patience = { signal, retryForMs };
+  await hub.enterPhase({ ...lease, phase: "PREPARING" }, patience);
+  const { sealed } = await hub.claimSecrets(lease, patience);
+  const artifact = await openSnapshot(workshop, job, {
+    identities: secretsSchema.parse(await workshop.identity.open(sealed)).identities,
+    signal,
+  });
+  try {
+    await using draft = await downloads.begin(restore.restoreId);
+    const written = await write(workshop, job, { artifact, draft, signal });
+    await hub.enterPhase({ ...lease, phase: "FINALIZING" }, patience);
+    const { restoreId, tokenHash, fileName } = restore;
+    await draft.publish({ restoreId, ...lease, tokenHash, fileName, ...written, expiresAt: null, ended: null });
+    try {
+      const { expiresAt } = await hub.completeRestore({ ...lease, sizeBytes: written.size }, patience);
+      await downloads.confirm(restoreId, new Date(expiresAt));
+    } catch (error) {
+      if (error instanceof HubError && !error.retryable) await downloads.forget(restoreId);
+      throw error;
+    }
+  } finally {
+    await artifact.close();
+  }
+}
+
+async function openSnapshot(
+  { stores }: Workshop,
+  { tenantId, snapshot }: RestoreJob,
+  { identities, signal }: { identities: string[]; signal: AbortSignal },
+): Promise<OpenedArtifact> {
+  const base = snapshot.storageWorkerId ? stores.baseOf(snapshot.storageWorkerId) : undefined;
+  if (base === undefined)
+    throw new PreparationError("STORAGE_UNAVAILABLE", "The storage that holds this snapshot is not attached here.");
+  const { sourceId, snapshotId, manifestSha256 } = snapshot;
+  const directory = snapshotDirectory({ tenantId, sourceId, snapshotId });
+  try {
+    return await openArtifact({ storage: localStorage(base), directory, identities, signal, manifestSha256 });
+  } catch (cause) {
+    if (!(cause instanceof ArtifactError && cause.code === "KEY_UNAVAILABLE")) throw cause;
+    const keys = await Promise.all(identities.map(fingerprint));
+    const message = `This snapshot does not open with the key that is kept for it (${keys.join(", ")}).`;
+    throw new PreparationError("KEY_UNAVAILABLE", message, { cause });
+  }
+}
+
+/** As manifests name a recipient. */
+async function fingerprint(identity: string): Promise<string> {
+  const recipient = await identityToRecipient(identity).catch(() => "");
+  return recipient ? `sha256:${createHash("sha256").update(recipient).digest("hex")}` : "not a key";
+}
+
+async function write(
+  { progress: channel }: Workshop,
+  { jobId, leaseEpoch, restore }: RestoreJob,
+  { artifact, draft, signal }: { artifact: OpenedArtifact; draft: Draft; signal: AbortSignal },
+): Promise<ArchiveFile> {
+  const maxBytes = Number(restore.maxDownloadBytes ?? 0) || Number.POSITIVE_INFINITY;
+  const progress = new Progress(artifact.manifest, { leaseEpoch, publish: (news) => channel.publish(jobId, news) });
+  const limits = { maxBytes, signal, onWritten: (bytes: number) => progress.written(bytes) };
+  if (restore.form === "TAR" && artifact.manifest.artifact.plainBytes > maxBytes && restore.selection.length === 0)
+    throw tooLarge(maxBytes);
+  const selection = new Selection(restore.selection);
+  for (let runs = 1; ; runs++) {
+    const content =
+      restore.form === "TAR"
+        ? pickMembers(progress.tar(artifact.tar()), selection)
+        : zip(pickEntries(progress.entries(artifact.entries()), selection), `xvault-${restore.restoreId}.txt`);
+    const written = await writeArchive(draft.path, content, limits);
+    if (selection.endRun()) return written;
+    if (runs === mostRuns)
+      throw new PreparationError(
+        "QUOTA_EXCEEDED",
+        "The hard links selected here lead too far: restore everything instead.",
+      );
+  }
+}
