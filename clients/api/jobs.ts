@@ -1,0 +1,74 @@
+// Work that was and is being done: started, looked at, watched and stopped.
+import type { ResultOf } from "gql.tada";
+import { graphql } from "./graphql.ts";
+import { refusal } from "./refusal.ts";
+
+const jobFacts = graphql(`
+  fragment JobFacts on Job {
+    id type status attempt maxAttempts errorCode errorMessage warningCount
+    createdAt startedAt endedAt cancelRequestedAt
+  }
+`);
+
+export const getJob = graphql(
+  `query GetJob($jobId: ID!) {
+    job(id: $jobId) {
+      ...JobFacts findings
+      source { id name }
+      snapshot { id }
+      restore { id }
+    }
+  }`,
+  [jobFacts],
+);
+
+export const listJobs = graphql(
+  `query ListJobs($tenantId: ID!, $first: Int = 100, $after: String) {
+    tenant(id: $tenantId) {
+      jobs(first: $first, after: $after) {
+        nodes { ...JobFacts source { id name } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }`,
+  [jobFacts],
+);
+
+export const startBackup = graphql(
+  `mutation StartBackup($input: StartBackupInput!) {
+    startBackup(input: $input) {
+      ...Refusal
+      ... on BackupAlreadyRunningError { jobId }
+      ... on StartBackupPayload { __typename job { ...JobFacts source { id name } } }
+    }
+  }`,
+  [refusal, jobFacts],
+);
+
+export const cancelJob = graphql(
+  `mutation CancelJob($input: CancelJobInput!) {
+    cancelJob(input: $input) { ...Refusal ... on CancelJobPayload { __typename job { ...JobFacts } } }
+  }`,
+  [refusal, jobFacts],
+);
+
+/** What `watchJob` of the client runs on. */
+export const jobProgressed = graphql(
+  `subscription JobProgressed($jobId: ID!, $after: String) {
+    jobProgressed(jobId: $jobId, after: $after) {
+      cursor
+      job { ...JobFacts }
+      event { seq kind facts at }
+      progress { phase filesDone filesTotal bytesDone bytesTotal storedBytes currentPath }
+    }
+  }`,
+  [jobFacts],
+);
+
+export type JobFacts = ResultOf<typeof jobFacts>;
+export type JobStatus = JobFacts["status"];
+
+/** Whether a job in this state has ended. */
+export function isFinal(status: JobStatus): boolean {
+  return status === "COMPLETED" || status === "FAILED" || status === "CANCELED";
+}

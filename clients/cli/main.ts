@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+// The `xvault` command. Looks at the version of Node before it loads anything that an older one could not.
+
+const oldestMajor = 24;
+
+if (Number.parseInt(process.versions.node, 10) < oldestMajor) {
+  process.stderr.write(`xvault needs Node ${oldestMajor} or newer; this is Node ${process.versions.node}.\n`);
+  process.exitCode = 1;
+} else {
+  const { runProgram } = await import("./program.ts");
+  process.exitCode = await runProgram(process.argv.slice(2));
+}

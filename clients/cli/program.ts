@@ -1,0 +1,94 @@
+// The commands of `xvault`: what they are called, what they take, and how they end.
+import { Command, Option } from "commander";
+import { readConfig } from "./config.ts";
+import { exitCodes, failureOf } from "./failure.ts";
+import type { RestoreOptions } from "./restore.ts";
+import type { SignInOptions } from "./sign-in.ts";
+import type { SnapshotsOptions } from "./snapshots.ts";
+import type { Terminal } from "./terminal.ts";
+
+const closingHelp = `
+Exit codes: 0 fine, 1 refused or failed, 2 wrong usage, 3 not signed in, 130 interrupted.`;
+
+/** Runs one command, which loads what it needs only now, and resolves with its exit code. Never rejects. */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort();
+  const { signal } = interrupted;
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, interrupt);
+  const { stdin, stdout, stderr } = process;
+  // Whoever read the output has read enough, as in "xvault snapshots | head".
+  stdout.on("error", () => process.exit(exitCodes.fine));
+  const terminal: Terminal = { stdin, stdout, stderr, ...readConfig(), signal };
+  try {
+    return await run(terminal, args);
+  } catch (error) {
+    const { sentence, exitCode } = failureOf(error, signal);
+    if (sentence) stderr.write(`${sentence}\n`);
+    return exitCode;
+  } finally {
+    for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, interrupt);
+  }
+}
+
+async function run(terminal: Terminal, args: readonly string[]): Promise<number> {
+  let exitCode: number = exitCodes.fine;
+  const program = new Command("xvault")
+    .description("Backs up servers with nothing installed on them, and brings them back.")
+    .addHelpText("after", closingHelp)
+    .exitOverride();
+
+  program
+    .command("sign-in")
+    .description("sign in to a hub; the password is asked for, or read from standard input")
+    .requiredOption("--url <url>", "address of the hub, such as https://vault.example.com/graphql")
+    .requiredOption("--email <address>", "your e-mail address")
+    .option("--password-file <file>", "read the password from the first line of a file")
+    .action(async (options: SignInOptions) => (await import("./sign-in.ts")).signIn(terminal, options));
+
+  program
+    .command("sources")
+    .description("list what is backed up")
+    .option("--json", "as JSON")
+    .action(async (options: { json?: boolean }) => (await import("./sources.ts")).sources(terminal, options));
+
+  program
+    .command("backup")
+    .description("back up")
+    .command("start")
+    .description("start a backup of a source now")
+    .argument("<source>", "id of the source, see xvault sources")
+    .option("--watch", "watch it to its end")
+    .action(async (source: string, options: { watch?: boolean }) =>
+      (await import("./backup.ts")).startBackup(terminal, source, options),
+    );
+
+  program
+    .command("snapshots")
+    .description("list what is kept, newest first")
+    .option("--source <id>", "of one source only")
+    .option("--json", "as JSON")
+    .action(async (options: SnapshotsOptions) => (await import("./snapshots.ts")).snapshots(terminal, options));
+
+  program
+    .command("restore")
+    .description("fetch a snapshot, or some paths of it, into a file")
+    .argument("<snapshot>", "id of the snapshot, see xvault snapshots")
+    .argument("[paths...]", "paths to take, each with everything beneath it; all where none is given")
+    .requiredOption("--out <file>", "where to write it")
+    .addOption(new Option("--form <form>", "form of the file; by its name where not given").choices(["zip", "tar"]))
+    .action(async (snapshot: string, paths: string[], options: Omit<RestoreOptions, "paths">) =>
+      (await import("./restore.ts")).restore(terminal, snapshot, { ...options, paths }),
+    );
+
+  program
+    .command("migrate")
+    .description("bring the hub's database (DATABASE_URL) up to date; for operators")
+    .option("--status", "say what would be done, and exit with 1 where there is something")
+    .action(async (options: { status?: boolean }) => {
+      exitCode = await (await import("./migrate.ts")).migrate(options, terminal.signal);
+    });
+
+  await program.parseAsync(args, { from: "user" });
+  return exitCode;
+}
