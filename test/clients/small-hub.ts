@@ -1,0 +1,74 @@
+// A hub in a few lines: the real public SDL over HTTP and WebSocket, with a handful of answers, and sockets that can be cut.
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { useServer } from "graphql-ws/use/ws";
+import { createSchema, createYoga } from "graphql-yoga";
+import { WebSocketServer } from "ws";
+import type { ScriptedJob } from "./scripted-job.ts";
+
+export const token = "the-token-of-the-tests";
+
+export interface SmallHub extends AsyncDisposable {
+  readonly url: string;
+  /** How many sockets were opened so far. */
+  readonly socketsOpened: () => number;
+  /** Cuts every socket without a word. */
+  cutSockets(): void;
+}
+
+type Resolver = (
+  parent: unknown,
+  args: Readonly<Record<string, unknown>>,
+  context: { token: string | null },
+) => unknown;
+
+export interface SmallHubOptions {
+  readonly Query?: Readonly<Record<string, Resolver>>;
+  readonly Mutation?: Readonly<Record<string, Resolver>>;
+  readonly job?: ScriptedJob;
+}
+
+export async function startSmallHub({ Query = {}, Mutation = {}, job }: SmallHubOptions): Promise<SmallHub> {
+  const schema = createSchema<{ token: string | null }>({
+    typeDefs: await readFile(new URL("../../schema/public.graphql", import.meta.url), "utf8"),
+    resolvers: {
+      Query,
+      Mutation,
+      Subscription: {
+        jobProgressed: {
+          subscribe: (_: unknown, { after }: { after?: string | null }) => job?.watch(after ?? null),
+          resolve: (step: unknown) => step,
+        },
+      },
+    },
+  });
+  const yoga = createYoga({
+    schema,
+    logging: false,
+    context: ({ request }) => ({ token: request.headers.get("authorization")?.replace(/^Bearer /, "") ?? null }),
+  });
+  const server = createServer(yoga);
+  const sockets = new WebSocketServer({ server, path: "/graphql" });
+  let socketsOpened = 0;
+  sockets.on("connection", () => socketsOpened++);
+  const feed = useServer(
+    { schema, onConnect: ({ connectionParams }) => connectionParams?.authorization === `Bearer ${token}` },
+    sockets,
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/graphql`,
+    socketsOpened: () => socketsOpened,
+    cutSockets() {
+      for (const socket of sockets.clients) socket.terminate();
+    },
+    async [Symbol.asyncDispose]() {
+      await feed.dispose();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await yoga.dispose();
+    },
+  };
+}

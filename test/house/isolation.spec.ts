@@ -1,0 +1,216 @@
+// The wall between tenants, tried at every argument of the public surface: what is a neighbour's looks like what is not there.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import {
+  buildClientSchema,
+  type GraphQLSchema,
+  getIntrospectionQuery,
+  getNamedType,
+  isInputObjectType,
+  isObjectType,
+} from "graphql";
+import { type PlayedWorker, playWorker } from "../private/played-worker.ts";
+import { everything } from "../private/state.ts";
+import { type Ids, inputs, mutation, stageEverything, unknown } from "../public/everything-of.ts";
+import { type Person, sendOperation, stagePerson } from "../public/people.ts";
+import { type StagedHub, stageHub } from "../stage/hub.ts";
+import { stageTenant } from "../stage/tenant.ts";
+
+/** What the arguments of each query mean. A query that is not here makes the spec fail. */
+const queries: Record<string, "id" | "ids" | "page" | "none"> = {
+  job: "id",
+  node: "id",
+  nodes: "ids",
+  restore: "id",
+  schedule: "id",
+  snapshot: "id",
+  source: "id",
+  tenant: "id",
+  tenants: "page",
+  viewer: "none",
+  worker: "id",
+  workers: "page",
+};
+const pageArguments = ["after", "before", "first", "last"];
+
+describe("a neighbour", () => {
+  const stack = new AsyncDisposableStack();
+  let hub: StagedHub;
+  let schema: GraphQLSchema;
+  let worker: PlayedWorker;
+  let owner: Person;
+  let neighbour: Person;
+  let theirs: Ids;
+  let own: Ids;
+
+  before(async () => {
+    // Nothing is upkept here, so that whatever changes was changed by a request.
+    hub = stack.use(await stageHub({ leaseSeconds: 600, sweepSeconds: 3600 }));
+    worker = await playWorker(hub);
+    const [acme, next] = [await stageTenant(hub, "Acme"), await stageTenant(hub, "Next door")];
+    owner = await stagePerson(hub, { tenantId: acme.tenantId, role: "OWNER" });
+    neighbour = await stagePerson(hub, { tenantId: next.tenantId, role: "OWNER" });
+    theirs = await stageEverything(hub, { tenant: acme, owner, worker });
+    own = await stageEverything(hub, { tenant: next, owner: neighbour, worker });
+    schema = buildClientSchema((await neighbour.ask(getIntrospectionQuery())).data);
+  });
+  after(() => stack.disposeAsync());
+
+  const rootFields = (kind: "Query" | "Mutation") =>
+    Object.values((kind === "Query" ? schema.getQueryType() : schema.getMutationType())?.getFields() ?? {});
+  const askAs = async (person: Person | null, query: string, variables: object) =>
+    (await sendOperation(hub.graphqlUrl, { query, variables, token: person?.token })).text;
+
+  /** The same for a neighbour's id of any noun, for one that nothing has, and for what is no id at all. */
+  async function assertNobodyCanTell(ask: (id: string) => Promise<string>, what: string): Promise<string> {
+    const answers = new Set<string>();
+    for (const id of Object.values(theirs)) {
+      const answer = await ask(id);
+      assert.equal(answer, await ask(unknown(id)), `${what} tells ${id} from an unknown id`);
+      assert.doesNotMatch(answer, /INTERNAL/, what);
+      answers.add(answer);
+    }
+    const id = theirs.source;
+    for (const none of [
+      "",
+      "src",
+      "src_",
+      ` ${id}`,
+      id.toUpperCase(),
+      `${id}\0`,
+      "\ud83d",
+      "../etc",
+      "x".repeat(10_000),
+    ])
+      answers.add(await ask(none));
+    assert.equal(answers.size, 1, `${what} has more than one answer: ${[...answers]}`);
+    return [...answers].join();
+  }
+
+  it("finds every query in the table above, with the arguments it is there with", () => {
+    const found = rootFields("Query").map(({ name, args }) => {
+      const names = args.map((argument) => argument.name).sort();
+      const meaning = names.length === 0 ? "none" : names.length === 4 ? "page" : names.join();
+      if (meaning === "page") assert.deepEqual(names, pageArguments);
+      return [name, meaning];
+    });
+    assert.deepEqual(Object.fromEntries(found), queries);
+  });
+
+  it("cannot tell by any query what there is next door", async () => {
+    for (const { name, args } of rootFields("Query")) {
+      if (queries[name] !== "id" && queries[name] !== "ids") continue;
+      const query = `query ($id: ID!) { ${name}(${args[0]?.name}: ${queries[name] === "ids" ? "[$id]" : "$id"}) { __typename } }`;
+      const nothing = await assertNobodyCanTell((id) => askAs(neighbour, query, { id }), name);
+      assert.equal(nothing, `{"data":{"${name}":${queries[name] === "ids" ? "[null]" : "null"}}}`);
+    }
+  });
+
+  it("would see all of it with a part there", async () => {
+    for (const [noun, id] of Object.entries(theirs)) {
+      const { data } = await owner.ask(`query ($id: ID!) { node(id: $id) { __typename } }`, { id });
+      const hidden = ["user", "tenantKey", "worker"].includes(noun);
+      assert.equal(data.node?.__typename.toLowerCase(), hidden ? undefined : noun);
+    }
+  });
+
+  it("finds an input for every mutation", () => {
+    assert.deepEqual(
+      rootFields("Mutation")
+        .map(({ name }) => name)
+        .sort(),
+      Object.keys(inputs(own)).sort(),
+    );
+  });
+
+  it("cannot tell by any mutation what there is next door, nor change anything of it", async () => {
+    const before = await everything(hub.running.hub.db);
+    for (const { name, args } of rootFields("Mutation")) {
+      const type = getNamedType(args[0]?.type);
+      assert.ok(args.length === 1 && isInputObjectType(type), name);
+      const input = inputs(own)[name] ?? {};
+      for (const field of Object.values(type.getFields())) {
+        if (getNamedType(field.type).name !== "ID") continue;
+        assert.ok(field.name in input, `${name} is not tried with its ${field.name}`);
+        const ask = (id: string) => askAs(neighbour, mutation(name), { input: { ...input, [field.name]: id } });
+        // Whoever leaves out the credential of a source may also leave it empty.
+        if (name.endsWith("Source") && field.name === "credentialId") {
+          const refusal = await ask(theirs.credential);
+          assert.equal(refusal, await ask(unknown(theirs.credential)));
+          assert.match(refusal, /NotFoundError/);
+          continue;
+        }
+        assert.match(await assertNobodyCanTell(ask, `${name}.${field.name}`), /"__typename":"NotFoundError"/);
+      }
+    }
+    assert.deepEqual(await everything(hub.running.hub.db), before);
+  });
+
+  it("cannot tell by any page of their own what there is next door", async () => {
+    const cursor = (value: string) => Buffer.from(value).toString("base64");
+    for (const [typename, id] of [
+      ["Tenant", own.tenant],
+      ["Source", own.source],
+      ["Job", own.job],
+    ] as const) {
+      const type = schema.getType(typename);
+      for (const { name, args } of isObjectType(type) ? Object.values(type.getFields()) : []) {
+        if (args.length === 0) continue;
+        const query = `query ($id: ID!, $after: String) {
+          node(id: $id) { ... on ${typename} { page: ${name}(after: $after) { totalCount nodes { __typename } } } }
+        }`;
+        for (const row of Object.values(theirs)) {
+          const of = (each: string) =>
+            cursor(name === "events" ? `GPC:J:${JSON.stringify([each, 1])}` : `GPC:S:${each}`);
+          const answer = await askAs(neighbour, query, { id, after: of(row) });
+          assert.equal(answer, await askAs(neighbour, query, { id, after: of(unknown(row)) }), `${typename}.${name}`);
+          assert.match(answer, /"nodes":\[\]/);
+        }
+      }
+    }
+  });
+
+  it("meets no argument but those of pages below the root", () => {
+    const withArguments = Object.values(schema.getTypeMap()).flatMap((type) => {
+      if (!isObjectType(type) || type.name.startsWith("__")) return [];
+      if (/^(Query|Mutation|Subscription)$/.test(type.name)) return [];
+      return Object.values(type.getFields()).flatMap(({ name, args }) => {
+        if (args.length > 0)
+          assert.deepEqual(args.map((each) => each.name).sort(), pageArguments, `${type.name}.${name}`);
+        return args.length > 0 ? [type.name] : [];
+      });
+    });
+    assert.deepEqual([...new Set(withArguments)].sort(), ["Job", "Source", "Tenant"]);
+  });
+
+  it("sees their own rows alone, however far they follow them", async () => {
+    const few = "(first: 3)";
+    const walk = `{ viewer { memberships { tenant { id } } } tenants${few} { nodes { id
+      sources${few} { nodes { id credential { id } schedules${few} { nodes { id } }
+        jobs${few} { nodes { id source { id } snapshot { id job { id } } restore { id } } } } }
+      credentials${few} { nodes { id } } schedules${few} { nodes { id } } snapshots${few} { nodes { id } }
+      restores${few} { nodes { id job { id } snapshot { id job { source { credential { id } } } } } }
+    } } }`;
+    const seen = await askAs(neighbour, walk, {});
+    for (const [noun, id] of Object.entries(own))
+      assert.equal(seen.includes(id), !["user", "tenantKey", "worker"].includes(noun), noun);
+    for (const id of Object.values(theirs)) assert.ok(!seen.includes(id));
+  });
+
+  it("without a name is refused everywhere but at the door", async () => {
+    const before = await everything(hub.running.hub.db);
+    const refused =
+      /^\{"errors":\[\{"message":"Sign in first\.".*"extensions":\{"code":"UNAUTHENTICATED"\}\}\],"data":/;
+    for (const { name } of rootFields("Mutation")) {
+      const answer = await askAs(null, mutation(name), { input: inputs(theirs)[name] });
+      if (name === "signIn") assert.match(answer, /SIGN_IN_FAILED/);
+      else assert.match(answer, refused, name);
+    }
+    const id = JSON.stringify(theirs.source);
+    const asked = { id: `(id: ${id}) { __typename }`, ids: `(ids: [${id}]) { __typename }` };
+    const whole = { ...asked, page: " { totalCount nodes { id } }", none: " { id }" };
+    for (const { name } of rootFields("Query"))
+      assert.match(await askAs(null, `{ ${name}${whole[queries[name] ?? "none"]} }`, {}), refused, name);
+    assert.deepEqual(await everything(hub.running.hub.db), before);
+  });
+});

@@ -1,0 +1,133 @@
+// Planted secrets are looked for wherever a thief, a neighbour or an operator might look: during and after a whole run they are nowhere.
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { tenantIdentity } from "../stage/artifact-commands.ts";
+import { stageRestore, stageWorker } from "../stage/data-plane.ts";
+import { stageHub } from "../stage/hub.ts";
+import { missingOpenSsh, stageOpenSsh } from "../stage/peers/openssh.ts";
+import { missingPostgres15, stagePostgres15 } from "../stage/peers/postgres-15.ts";
+import { jobEnd, stageTenant, startJob } from "../stage/tenant.ts";
+import { tree, writeTree } from "../stage/tree.ts";
+
+/** A secret as it is, and in the forms that would give it away just as well. */
+function forms(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  return [secret, bytes.toString("base64").replace(/=+$/, ""), bytes.toString("hex"), encodeURIComponent(secret)];
+}
+
+function assertAbsent(secrets: Readonly<Record<string, string>>, where: string, text: string): void {
+  for (const [name, secret] of Object.entries(secrets))
+    for (const form of forms(secret)) assert.ok(!text.includes(form), `the ${name} is readable in ${where}`);
+}
+
+/** Arguments and environment of every process but this one and sshd, sampled until stopped. */
+function sampleProcesses(): { stop(): Promise<string> } {
+  const seen = new Set<string>();
+  let running = true;
+  const sampling = (async () => {
+    while (running) {
+      for (const pid of await readdir("/proc")) {
+        if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
+        for (const file of ["cmdline", "environ"])
+          await readFile(join("/proc", pid, file), "utf8").then(
+            (text) => seen.add(text),
+            () => undefined,
+          );
+      }
+      await pause(5);
+    }
+  })();
+  return {
+    async stop() {
+      running = false;
+      await sampling;
+      return [...seen].join("\n");
+    },
+  };
+}
+
+describe("secrets", { skip: missingOpenSsh ?? missingPostgres15 ?? false }, () => {
+  it("are in no database dump, no Redis traffic, no log, no process list and no store, through a backup and a restore", async () => {
+    await using postgres = await stagePostgres15();
+    const kek = randomBytes(32);
+    const jwtSecret = randomBytes(32).toString("base64url");
+    await using hub = await stageHub({ databaseUrl: postgres.url, kek, jwtSecret });
+    await using sshd = await stageOpenSsh();
+    await writeTree(sshd.data, tree({ "index.html": "hello" }), { owner: sshd.owner });
+    const redisTraffic: string[] = [];
+    const spy = new Redis(hub.redis.url);
+    const monitor = await spy.monitor();
+    monitor.on("monitor", (_time: string, args: string[]) => redisTraffic.push(args.join(" ")));
+    const processes = sampleProcesses();
+
+    await using worker = await stageWorker(hub);
+    await using restore = await stageRestore(hub, { storageBase: worker.storageBase });
+    const acme = await stageTenant(hub);
+    const { host, port, username, data: path } = sshd;
+    const canary = randomBytes(24).toString("base64url");
+    for (const secret of [{ password: sshd.password }, sshd.lockedKey]) {
+      const sourceId = await acme.createSftpSource({ host, port, username, path }, await acme.createCredential(secret));
+      assert.equal((await jobEnd(acme.ask, await startJob(acme.ask, "testSource", sourceId))).status, "COMPLETED");
+    }
+    const wrong = await acme.createSftpSource(
+      { host, port, username, path },
+      await acme.createCredential({ password: canary }),
+    );
+    assert.equal(
+      (await jobEnd(acme.ask, await startJob(acme.ask, "testSource", wrong))).errorCode,
+      "SOURCE_AUTH_FAILED",
+    );
+    const right = await acme.createSftpSource(
+      { host, port, username, path },
+      await acme.createCredential({ password: sshd.password }),
+    );
+    await jobEnd(acme.ask, await startJob(acme.ask, "testSource", right));
+    const backup = await jobEnd(acme.ask, await startJob(acme.ask, "startBackup", right));
+    assert.equal(backup.status, "COMPLETED", backup.errorMessage);
+    const { data } = await acme.ask(
+      `mutation ($id: ID!) { startRestore(input: { snapshotId: $id, form: ZIP }) {
+        ... on StartRestorePayload { downloadUrl restore { job { id } } }
+      } }`,
+      { id: backup.snapshot.id },
+    );
+    await jobEnd(acme.ask, data.startRestore.restore.job.id);
+    assert.equal((await fetch(data.startRestore.downloadUrl)).status, 200);
+
+    const secrets = {
+      "source's password": sshd.password,
+      "wrong password": canary,
+      "private key": sshd.lockedKey.privateKey.split("\n")[2] ?? "",
+      passphrase: sshd.lockedKey.passphrase,
+      "tenant's key": await tenantIdentity(hub, acme.tenantId),
+      "worker's token": worker.identity.token,
+      "restore service's token": restore.identity.token,
+      "download token": data.startRestore.downloadUrl.split("/").at(-1),
+      "owner's password": hub.owner.password,
+      "access token": acme.token,
+      KEK: kek.toString("base64"),
+      "JWT secret": jwtSecret,
+    };
+    const dump = await postgres.dump();
+    assert.match(dump, /INSERT INTO public\.credentials/, "the dump holds the rows");
+    assertAbsent(secrets, "the database's dump", dump);
+    assert.ok(redisTraffic.length > 20, "Redis was watched");
+    assertAbsent(secrets, "the traffic of Redis", redisTraffic.join("\n"));
+    assertAbsent(secrets, "the hub's log", hub.lines.join("\n"));
+    assertAbsent(secrets, "the worker's output", worker.lines.join("\n"));
+    assertAbsent(secrets, "the restore service's output", restore.lines.join("\n"));
+    assertAbsent(secrets, "the processes' arguments and environments", await processes.stop());
+    for (const file of await readdir(worker.storageBase, { recursive: true, withFileTypes: true }))
+      if (file.isFile()) {
+        const content = await readFile(join(file.parentPath, file.name), "latin1");
+        assertAbsent(secrets, file.name, content);
+        assert.ok(!content.includes("index.html"), `a file name is readable in ${file.name}`);
+      }
+    monitor.disconnect();
+    spy.disconnect();
+  });
+});

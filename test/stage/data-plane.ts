@@ -1,0 +1,120 @@
+// Workers and restore services as real processes, to be watched, stopped and killed.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { StagedHub } from "./hub.ts";
+
+/** Disposing ends the process (SIGTERM, then SIGKILL) and removes its directories, unless they were given. */
+export interface StagedProcess extends AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly workerId: string;
+  /** What it signs in with: another process may go on as the same worker. */
+  readonly identity: WorkerIdentity;
+  readonly storageBase: string;
+  readonly tempBase: string;
+  /** Every line that it wrote. */
+  readonly lines: readonly string[];
+  /** Sends the signal and waits for the end. */
+  end(signal: NodeJS.Signals): Promise<void>;
+}
+
+export interface WorkerIdentity {
+  readonly id: string;
+  readonly token: string;
+}
+
+export interface StagedProcessOptions {
+  readonly storageBase?: string;
+  readonly identity?: WorkerIdentity;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export function stageWorker(hub: StagedHub, options: StagedProcessOptions = {}): Promise<StagedProcess> {
+  return stageProcess(hub, "worker", options);
+}
+
+/** Reads the store at `storageBase`, and serves downloads at the hub's `restorePort`. */
+export function stageRestore(
+  hub: StagedHub,
+  options: StagedProcessOptions & { storageBase: string },
+): Promise<StagedProcess> {
+  return stageProcess(hub, "restore", options);
+}
+
+async function stageProcess(
+  hub: StagedHub,
+  kind: "worker" | "restore",
+  options: StagedProcessOptions,
+): Promise<StagedProcess> {
+  const directory = await mkdtemp("/var/tmp/xvault-stage-");
+  const storageBase = options.storageBase ?? join(directory, "store");
+  const tempBase = join(directory, "temp");
+  const identity = options.identity ?? (await hub.enrol(kind === "worker" ? "BACKUP" : "RESTORE"));
+  const { id, token } = identity;
+  const tokenFile = join(directory, "token");
+  const redisFile = join(directory, "redis-url");
+  await writeFile(tokenFile, token, { mode: 0o600 });
+  await writeFile(redisFile, hub.redis.url, { mode: 0o600 });
+  const child = spawn(process.execPath, [join(import.meta.dirname, "..", "..", kind, "main.ts")], {
+    env: {
+      PATH: process.env.PATH ?? "",
+      HUB_BASE_URL: hub.privateUrl,
+      REDIS_URL_FILE: redisFile,
+      WORKER_ID: id,
+      WORKER_TOKEN_FILE: tokenFile,
+      WORKER_STORAGE_BASE: storageBase,
+      WORKER_TEMP_BASE: tempBase,
+      SOURCE_ALLOWED_NETWORKS: "127.0.0.0/8",
+      RESTORE_PORT: String(hub.restorePort),
+      RESTORE_PUBLIC_URL: `http://127.0.0.1:${hub.restorePort}`,
+      ...options.env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  // What an earlier process of the same identity left behind does not count.
+  await hub.running.hub.db.worker.update({ where: { id }, data: { status: "OFFLINE" } });
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    createInterface({ input: stream }).on("line", (line) => lines.push(line));
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    const force = setTimeout(() => child.kill("SIGKILL"), 40_000);
+    await exited;
+    clearTimeout(force);
+  };
+  try {
+    await online(hub, id, child, lines);
+  } catch (error) {
+    await end("SIGKILL");
+    throw error;
+  }
+  return {
+    child,
+    workerId: id,
+    identity,
+    storageBase,
+    tempBase,
+    lines,
+    end,
+    async [Symbol.asyncDispose]() {
+      await end("SIGTERM");
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function online(hub: StagedHub, workerId: string, child: ChildProcess, lines: readonly string[]): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  const { db } = hub.running.hub;
+  for (;;) {
+    const row = await db.worker.findUnique({ where: { id: workerId } });
+    if (row?.status === "ONLINE") return;
+    if (child.exitCode !== null || performance.now() > deadline)
+      throw new Error(`the process did not come online:\n${lines.slice(-10).join("\n")}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

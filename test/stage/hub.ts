@@ -1,0 +1,91 @@
+// A real hub in this process: its own database, its own Redis, random ports, and terms short enough to test with.
+
+import { randomBytes } from "node:crypto";
+import { Writable } from "node:stream";
+import { enrolWorker } from "../../domain/workers.ts";
+import type { HubConfig } from "../../server/config.ts";
+import type { FirstOwner } from "../../server/first-owner.ts";
+import { type RunningHub, startHub } from "../../server/hub.ts";
+import { createLog } from "../../server/log.ts";
+import { freePort } from "../../server/one-machine/port.ts";
+import { stageDatabase } from "./postgres.ts";
+import { type StagedRedis, stageRedis } from "./redis.ts";
+
+/** Disposing ends the hub and everything it stands on. */
+export interface StagedHub extends AsyncDisposable {
+  readonly running: RunningHub;
+  readonly databaseUrl: string;
+  readonly redis: StagedRedis;
+  readonly graphqlUrl: string;
+  /** Base of the private surface, as `HUB_BASE_URL`. */
+  readonly privateUrl: string;
+  /** Where download links point. */
+  readonly restorePort: number;
+  readonly owner: FirstOwner;
+  /** Every line that the hub logged. */
+  readonly lines: readonly string[];
+  /** Makes a worker and its token. */
+  enrol(role: "BACKUP" | "RESTORE"): Promise<{ id: string; token: string }>;
+}
+
+/** `terms` replace the staged ones; a `databaseUrl` of the caller's own is migrated and left alone afterwards. */
+export async function stageHub(terms: Partial<HubConfig> = {}): Promise<StagedHub> {
+  await using started = new AsyncDisposableStack();
+  const redis = started.use(await stageRedis());
+  const databaseUrl = terms.databaseUrl ?? started.use(await stageDatabase()).url;
+  const restorePort = await freePort();
+  const lines: string[] = [];
+  const log = createLog(
+    "info",
+    new Writable({
+      decodeStrings: false,
+      write: (line: string, _encoding, done) => {
+        lines.push(line);
+        done();
+      },
+    }),
+  );
+  const running = started.use(
+    await startHub(
+      {
+        redisUrl: redis.url,
+        host: "127.0.0.1",
+        publicPort: 0,
+        privatePort: 0,
+        jwtSecret: randomBytes(32).toString("base64url"),
+        kek: randomBytes(32),
+        autoMigrate: terms.databaseUrl !== undefined,
+        corsOrigins: [],
+        ownerEmail: "owner@example.com",
+        leaseSeconds: 30,
+        heartbeatSeconds: 1,
+        sessionHours: 1,
+        sweepSeconds: 0.5,
+        retryDelaysSeconds: [0.2],
+        restorePublicUrl: `http://127.0.0.1:${restorePort}`,
+        logLevel: "info",
+        ...terms,
+        databaseUrl,
+      },
+      log,
+    ),
+  );
+  if (!running.firstOwner) throw new Error("a fresh database has accounts already");
+  const owner = running.firstOwner;
+  const stack = started.move();
+  return {
+    running,
+    databaseUrl,
+    redis,
+    graphqlUrl: `http://127.0.0.1:${running.publicPort}/graphql`,
+    privateUrl: `http://127.0.0.1:${running.privatePort}`,
+    restorePort,
+    owner,
+    lines,
+    async enrol(role) {
+      const { worker, token } = await enrolWorker(running.hub, { kind: "system" }, { name: `staged ${role}`, role });
+      return { id: worker.id, token };
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}

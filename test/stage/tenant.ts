@@ -1,0 +1,81 @@
+// A customer, made step by step through the public API: tenant, credential, source.
+import { type Ask, client, signIn } from "./client.ts";
+import type { StagedHub } from "./hub.ts";
+
+export interface StagedTenant {
+  readonly ask: Ask;
+  readonly token: string;
+  readonly tenantId: string;
+  createCredential(secret: Record<string, string>): Promise<string>;
+  createSftpSource(config: object, credentialId: string): Promise<string>;
+}
+
+/** Signs in as the hub's owner and makes a tenant. */
+export async function stageTenant(hub: StagedHub, name = "Acme"): Promise<StagedTenant> {
+  const token = await signIn(hub.graphqlUrl, hub.owner);
+  const ask = client(hub.graphqlUrl, token);
+  const made = await ask(
+    `mutation ($name: String!) { createTenant(input: { name: $name }) { ... on CreateTenantPayload { tenant { id } } } }`,
+    { name },
+  );
+  const tenantId: string = made.data.createTenant.tenant.id;
+  return {
+    ask,
+    token,
+    tenantId,
+    async createCredential(secret) {
+      const { data } = await ask(
+        `mutation ($input: CreateCredentialInput!) {
+          createCredential(input: $input) { ... on CreateCredentialPayload { credential { id } } ... on Failure { message } }
+        }`,
+        { input: { tenantId, name: "staged", secret } },
+      );
+      if (!data.createCredential.credential) throw new Error(data.createCredential.message);
+      return data.createCredential.credential.id;
+    },
+    async createSftpSource(config, credentialId) {
+      const { data } = await ask(
+        `mutation ($input: CreateSourceInput!) {
+          createSource(input: $input) { ... on CreateSourcePayload { source { id } } ... on Failure { message } }
+        }`,
+        { input: { tenantId, type: "SFTP", name: "staged", config, credentialId } },
+      );
+      if (!data.createSource.source) throw new Error(data.createSource.message);
+      return data.createSource.source.id;
+    },
+  };
+}
+
+/** Asks every 50 ms until the job has ended; throws after `withinMs`. */
+export async function jobEnd(ask: Ask, jobId: string, withinMs = 60_000) {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const { data } = await ask(
+      `query ($id: ID!) { job(id: $id) {
+        id status attempt errorCode errorMessage warningCount findings snapshot { id status fileCount plainBytes localPath partial }
+        restore { id status sizeBytes }
+      } }`,
+      { id: jobId },
+    );
+    if (["COMPLETED", "FAILED", "CANCELED"].includes(data.job.status)) return data.job;
+    if (performance.now() > deadline) throw new Error(`job ${jobId} is still ${data.job.status} after ${withinMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Runs a mutation that answers `{ job { id } }` and returns that id; throws with the refusal's sentence. */
+export async function startJob(
+  ask: Ask,
+  mutation: "testSource" | "startBackup" | "deleteSnapshot",
+  id: string,
+): Promise<string> {
+  const argument = mutation === "deleteSnapshot" ? "snapshotId" : "sourceId";
+  const payload = `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Payload`;
+  const { data, errors } = await ask(
+    `mutation ($id: ID!) { ${mutation}(input: { ${argument}: $id }) { ... on ${payload} { job { id } } ... on Failure { message code } } }`,
+    { id },
+  );
+  const answer = data?.[mutation];
+  if (!answer?.job) throw new Error(answer?.message ?? errors?.[0]?.message);
+  return answer.job.id;
+}

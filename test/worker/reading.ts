@@ -1,0 +1,62 @@
+// Connects to a staged peer as a backup does, and reads everything it has.
+import type { Entry, Warning } from "#artifact/node";
+import { parseNetwork } from "../../worker/network-policy.ts";
+import { connectSftp } from "../../worker/sources/sftp.ts";
+import type { ConnectOptions, Source } from "../../worker/sources/source.ts";
+import { describeFile, sha256, sorted } from "../stage/tree.ts";
+
+export const loopback = [parseNetwork("127.0.0.0/8")];
+
+export interface Peer {
+  readonly host: string;
+  readonly port: number;
+  readonly hostKey: string;
+}
+
+export interface Differences extends Partial<ConnectOptions> {
+  readonly path?: string;
+  readonly username?: string;
+}
+
+/** Trusts the peer's present host key and gives the staged password, unless told otherwise. */
+export function connectTo(
+  peer: Peer & { username?: string; password?: string; data?: string },
+  other: Differences = {},
+) {
+  const { path = peer.data ?? "/", username = peer.username ?? "someone", ...options } = other;
+  return connectSftp({
+    config: { host: peer.host, port: peer.port, username, path },
+    secrets: { password: peer.password ?? "a password" },
+    pinnedHostKey: peer.hostKey,
+    allowedNetworks: loopback,
+    signal: new AbortController().signal,
+    ...options,
+  });
+}
+
+export interface Collected {
+  /** In the words of `describeTree`. */
+  readonly described: Record<string, string>;
+  readonly warnings: readonly Warning[];
+}
+
+export async function collect(source: Source): Promise<Collected> {
+  const warnings: Warning[] = [];
+  const described: Record<string, string> = {};
+  for await (const entry of source.entries((warning) => warnings.push(warning)))
+    described[String(entry.path)] = await describe(entry);
+  return { described: sorted(described), warnings };
+}
+
+async function describe(entry: Entry): Promise<string> {
+  if (entry.kind === "symlink") return `link to ${entry.linkTarget}`;
+  if (entry.kind !== "file") return entry.kind;
+  const content = await readContent(entry);
+  return describeFile(content.length, sha256(content));
+}
+
+export async function readContent(entry: Entry): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of entry.content ?? []) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
