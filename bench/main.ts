@@ -1,0 +1,26 @@
+// `npm run bench -- CLAIM [--size MB] [--turns N]`: measures one claim side by side with a peer, in one run.
+import { parseArgs } from "node:util";
+import { pipe } from "./pipe.ts";
+
+export interface BenchOptions {
+  /** Of the data that is measured with, in megabytes (10^6). */
+  readonly sizeMB: number;
+  /** Of each side, one after the other. */
+  readonly turns: number;
+}
+
+const claims: Record<string, { about: string; run: (options: BenchOptions) => Promise<void> }> = {
+  pipe: { about: "a backup over SFTP against ssh host tar -c | zstd -3 | age -r", run: pipe },
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { size: { type: "string", default: "1000" }, turns: { type: "string", default: "5" } },
+});
+const claim = claims[positionals[0] ?? ""];
+if (claim) await claim.run({ sizeMB: Number(values.size), turns: Number(values.turns) });
+else {
+  const list = Object.entries(claims).map(([name, { about }]) => `  ${name}  ${about}\n`);
+  process.stdout.write(`Usage: npm run bench -- CLAIM [--size MB] [--turns N]\n\nClaims:\n${list.join("")}`);
+  process.exitCode = positionals[0] === undefined ? 0 : 2;
+}
