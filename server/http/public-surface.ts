@@ -31,7 +31,11 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
     multipart: false,
     maxRequestBodySize: maxBodyBytes,
     logging: false,
-    cors: corsOrigins.length > 0 ? { origin: [...corsOrigins], credentials: false } : false,
+    // Yoga grants the origin “null” to whoever is not on its list: those get no headers at all instead.
+    cors: (request) => {
+      const origin = request.headers.get("origin");
+      return origin !== null && corsOrigins.includes(origin) ? { origin, methods: ["GET", "POST"] } : false;
+    },
     maskedErrors: { maskError: maskErrors(log) },
     // A socket's operations carry the token that it was opened with, all others their own.
     context: ({ connectionParams, request }) =>
@@ -40,7 +44,8 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
   const pages = createPages(options);
   const server = createServer((request, response) => {
     const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
-    const answered = path === endpoint ? yoga(request, response) : pages(path, request, response);
+    // Yoga answers some requests, such as preflights, without a promise.
+    const answered = path === endpoint ? Promise.resolve(yoga(request, response)) : pages(path, request, response);
     answered.catch((error: unknown) => {
       log.error({ err: error }, "request failed");
       response.destroy();

@@ -118,10 +118,12 @@ describe("a completed job", () => {
       ...good,
       manifest: { ...good.manifest, ids: { ...good.manifest.ids, ...changes } },
     });
+    const nothing = "snp_00000000000000000000000000000000";
     const forgeries: [snapshot: unknown, code: string][] = [
-      [{ ...good, snapshotId: "snp_00000000000000000000000000000000" }, "LEASE_LOST"],
+      [{ ...good, snapshotId: nothing }, "LEASE_LOST"],
+      [{ ...ids({ snapshotId: nothing }), snapshotId: nothing }, "LEASE_LOST"],
       [{ ...good, snapshotId: "../../../etc" }, "LEASE_LOST"],
-      [ids({ snapshotId: "snp_00000000000000000000000000000000" }), "LEASE_LOST"],
+      [ids({ snapshotId: nothing }), "LEASE_LOST"],
       [ids({ tenantId: "ten_00000000000000000000000000000000" }), "LEASE_LOST"],
       [ids({ sourceId: "../.." }), "LEASE_LOST"],
       [ids({ jobId: "job_00000000000000000000000000000000" }), "LEASE_LOST"],
