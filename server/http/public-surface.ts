@@ -34,7 +34,9 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
     // Yoga grants the origin “null” to whoever is not on its list: those get no headers at all instead.
     cors: (request) => {
       const origin = request.headers.get("origin");
-      return origin !== null && corsOrigins.includes(origin) ? { origin, methods: ["GET", "POST"] } : false;
+      return origin !== null && corsOrigins.includes(origin)
+        ? { origin, credentials: false, methods: ["GET", "POST"] }
+        : false;
     },
     maskedErrors: { maskError: maskErrors(log) },
     // A socket's operations carry the token that it was opened with, all others their own.
