@@ -43,7 +43,7 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
   const identity = await ProcessIdentity.generate();
   const stores = new Stores(config.storeBases);
   const admission = new Admission({ hub, identity, stores, clock, workerId, version: packageJson.version, log });
-  const upkeep = new Upkeep({ hub, downloads, clock, log });
+  const upkeep = starting.use(new Upkeep({ hub, downloads, clock, log }));
 
   const arrivals = new Arrivals();
   const onFetched = (restoreId: string) => upkeep.fetched(restoreId);

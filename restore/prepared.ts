@@ -46,7 +46,7 @@ export class PreparedDownloads {
   readonly #directory: string;
   readonly #prepared = new Map<string, Prepared>();
   readonly #drafts = new Map<string, Promise<void>>();
-  #writes = 0;
+  #writing: Promise<void> = Promise.resolve();
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -72,6 +72,7 @@ export class PreparedDownloads {
     const before = this.#drafts.get(restoreId);
     this.#drafts.set(restoreId, over);
     await before;
+    await this.#writing;
     await this.forget(restoreId);
     await mkdir(directory, { mode: 0o700 });
     const path = join(directory, "download.partial");
@@ -140,14 +141,22 @@ export class PreparedDownloads {
     if (record.ended) await rm(join(directory, "download"), { force: true });
   }
 
-  /** In memory first: a link that has ended is refused even where the disk is full. */
-  async #write(record: PreparedRecord): Promise<void> {
+  /** In memory at once: a link that has ended is refused even where the disk is full. On disk one after another, the newest last. */
+  #write(record: PreparedRecord): Promise<void> {
     this.#keep(record);
+    const written = this.#writing.then(() => this.#writeDown(record));
+    this.#writing = written.catch(() => undefined);
+    return written;
+  }
+
+  async #writeDown(record: PreparedRecord): Promise<void> {
     const directory = this.#directoryOf(record.restoreId);
-    const partial = join(directory, `restore.json.${++this.#writes}.partial`);
-    await using file = await open(partial, "wx", 0o600);
-    await file.writeFile(JSON.stringify(record));
-    await file.sync();
+    const partial = join(directory, "restore.json.partial");
+    {
+      await using file = await open(partial, "w", 0o600);
+      await file.writeFile(JSON.stringify(record));
+      await file.sync();
+    }
     await rename(partial, join(directory, "restore.json"));
     await using parent = await open(directory, "r");
     await parent.sync();

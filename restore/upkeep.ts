@@ -17,8 +17,9 @@ const tombstoneMs = 7 * 24 * 3_600_000;
 /** As many as the hub answers for in one call. */
 const batch = 1000;
 
-export class Upkeep {
+export class Upkeep implements AsyncDisposable {
   readonly #terms: UpkeepTerms;
+  readonly #endings = new Set<Promise<void>>();
 
   constructor(terms: UpkeepTerms) {
     this.#terms = terms;
@@ -36,13 +37,11 @@ export class Upkeep {
     }
   }
 
-  /** A download has arrived whole. Repeated by `tellHub` where the hub cannot be told at once. */
-  async fetched(restoreId: string): Promise<void> {
-    const { downloads, log } = this.#terms;
-    const found = downloads.get(restoreId);
-    if (!found || found.record.ended) return;
-    await this.#end(found.record, "fetched");
-    await this.#report(restoreId).catch((error) => log.warn({ err: error, restoreId }, "fetch not yet reported"));
+  /** A download has arrived whole: ends its link at once. `tellHub` repeats what the hub could not be told. */
+  fetched(restoreId: string): Promise<void> {
+    const ending = this.#fetched(restoreId).finally(() => this.#endings.delete(ending));
+    this.#endings.add(ending);
+    return ending;
   }
 
   /** What was left open while the hub was away, or when an earlier process ended. Throws `HubError`. */
@@ -63,6 +62,19 @@ export class Upkeep {
       const { serve } = await hub.reconcileRestores({ restoreIds: part.map(({ restoreId }) => restoreId) }, { signal });
       for (const record of part) if (!serve.includes(record.restoreId)) await this.#end(record, "withdrawn");
     }
+  }
+
+  /** Waits for links that are just ending: what is not on disk would come to life again with the next start. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#endings);
+  }
+
+  async #fetched(restoreId: string): Promise<void> {
+    const { downloads, log } = this.#terms;
+    const found = downloads.get(restoreId);
+    if (!found || found.record.ended) return;
+    await this.#end(found.record, "fetched");
+    await this.#report(restoreId).catch((error) => log.warn({ err: error, restoreId }, "fetch not yet reported"));
   }
 
   async #complete(record: PreparedRecord): Promise<void> {

@@ -48,7 +48,7 @@ export async function performJob(workshop: Workshop, job: ClaimedJob, terms: Per
       log.info("job done");
     } catch (error) {
       const cause = signal.aborted ? signal.reason : error;
-      if (false) return log.warn({ reason: cause.message }, "job given up");
+      if (cause instanceof LeaseLostError) return log.warn({ reason: cause.message }, "job given up");
       if (stopping.aborted && !lease.signal.aborted) {
         await hub.releaseJob({ jobId, leaseEpoch }, patience());
         return log.info("job given back");

@@ -37,12 +37,16 @@ function forgeTar(pieces: readonly Buffer[], claims?: Partial<Manifest>): Promis
   }, claims);
 }
 
+/** What every forged tar ends in where nothing else was found: its manifest claims more entries than it has. */
+const tooLate = /^Less is in the backup/;
+
 async function assertRefused(sealed: Sealed, code: ArtifactError["code"], told?: string): Promise<void> {
   const reading = async () => {
     await using artifact = await sealed.open();
     await readEntries(artifact);
   };
-  await assert.rejects(reading, (error) => error instanceof ArtifactError && error.code === code, told);
+  const isRefusal = (error: unknown) => error instanceof ArtifactError && error.code === code;
+  await assert.rejects(reading, (error) => isRefusal(error) && !tooLate.test((error as Error).message), told);
 }
 
 describe("the tar in a forged artifact", () => {
@@ -128,8 +132,13 @@ describe("the tar in a forged artifact", () => {
     assert.equal((await readEntries(fitting)).length, 2);
     await assertRefused(await forgeTar(tar, { counts, plainBytes: 4 }), "LIMIT_EXCEEDED");
     await assertRefused(await forgeTar(tar, { counts: { ...counts, files: 1 }, plainBytes: 5 }), "LIMIT_EXCEEDED");
-    await assertRefused(await forgeTar(tar, { counts, plainBytes: 6 }), "ARTIFACT_CORRUPT");
-    await assertRefused(await forgeTar(tar, { counts: { ...counts, files: 3 }, plainBytes: 5 }), "ARTIFACT_CORRUPT");
+    for (const claims of [
+      { counts, plainBytes: 6 },
+      { counts: { ...counts, files: 3 }, plainBytes: 5 },
+    ]) {
+      await using lacking = await (await forgeTar(tar, claims)).open();
+      await assert.rejects(readEntries(lacking), tooLate);
+    }
   });
 });
 

@@ -121,6 +121,12 @@ describe("sealing", () => {
       await assert.rejects(work, (error) => error instanceof ArtifactError && error.code === "LIMIT_EXCEEDED");
       assert.equal(storage.drafts.size, 0);
     }
+    const unending = seal({
+      ...sealOptions([file("dump", "", { size: null, content: endless() })]),
+      storage: memoryStorage(),
+      maxBytes: 20_000_000,
+    });
+    await assert.rejects(unending, (error) => error instanceof ArtifactError && error.code === "LIMIT_EXCEEDED");
     const { result } = await sealTree([file("big", noise(100_000))], { maxBytes: 2_000_000 });
     assert.equal(result.fileCount, 1);
   });
@@ -311,9 +317,9 @@ async function* hangingContent(size: number | null): AsyncGenerator<Entry> {
   yield file("a", "", { size, content: content() });
 }
 
-async function* endless(controller: AbortController): AsyncGenerator<Uint8Array> {
+async function* endless(controller?: AbortController, abortAt = 9): AsyncGenerator<Uint8Array> {
   for (let index = 0; ; index++) {
-    if (index === 9) controller.abort(canceled);
+    if (index === abortAt) controller?.abort(canceled);
     yield noise(1_000_000);
   }
 }

@@ -141,7 +141,7 @@ export class SftpSession implements AsyncDisposable {
   }
 
   #tick(): void {
-    if (this.#outstanding > 0 && ++this.#quietTicks >= 1e9)
+    if (this.#outstanding > 0 && ++this.#quietTicks >= ticksToStall)
       this.#fail(
         new SourceError(
           "SOURCE_STALLED",

@@ -1,0 +1,105 @@
+// The payload of an age file, read in ranges and written in parts: the same bytes as everybody else's age.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Decrypter, Encrypter } from "age-encryption";
+import fc from "fast-check";
+import { ArtifactError, type RangeReader } from "#artifact/node";
+import { openHeader, sealHeader } from "../../artifact/age/header.ts";
+import { chunkNonce, payloadKey, sealChunk } from "../../artifact/age/payload.ts";
+import { PayloadReader } from "../../artifact/age/payload-reader.ts";
+import { PayloadWriter } from "../../artifact/age/payload-writer.ts";
+import { identity, noise, recipient } from "./sealing.ts";
+
+const borders = [0, 1, 65_535, 65_536, 65_537, 131_072, 1_048_576, 1_100_000];
+
+function rangesOf(bytes: Buffer): RangeReader {
+  return {
+    size: bytes.length,
+    read: async (position, length) => bytes.subarray(position, position + length),
+    close: async () => {},
+  };
+}
+
+async function encrypt(plain: Buffer): Promise<Buffer> {
+  const encrypter = new Encrypter();
+  encrypter.addRecipient(recipient);
+  return Buffer.from(await encrypter.encrypt(plain));
+}
+
+async function open(file: Buffer): Promise<PayloadReader> {
+  const headerBytes = file.indexOf("\n", file.indexOf("\n--- ") + 1) + 1;
+  return PayloadReader.open(rangesOf(file), headerBytes, await openHeader(file.subarray(0, headerBytes), [identity]));
+}
+
+async function write(pieces: readonly Uint8Array[]): Promise<Buffer> {
+  const { header, fileKey } = await sealHeader([recipient]);
+  const nonce = Buffer.alloc(16, 7);
+  const parts: Buffer[] = [];
+  const lead = Buffer.concat([header, nonce]);
+  const writer = new PayloadWriter(payloadKey(fileKey, nonce), lead, async (part) => void parts.push(Buffer.from(part)));
+  await writer.write(pieces);
+  await writer.end();
+  return Buffer.concat(parts);
+}
+
+describe("a reader of a payload", () => {
+  it("knows the length of what the age library sealed, at every border of its chunks", async () => {
+    for (const length of borders) {
+      const payload = await open(await encrypt(noise(length)));
+      assert.equal(payload.size, length);
+      assert.ok((await payload.read(0, length)).equals(noise(length)), `${length} bytes`);
+    }
+  });
+
+  it("gives any range of it", async () => {
+    const plain = noise(400_000);
+    const payload = await open(await encrypt(plain));
+    const range = fc.tuple(fc.nat(plain.length), fc.nat(plain.length)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
+    await fc.assert(
+      fc.asyncProperty(fc.array(range), async (ranges) => {
+        for (const [from, to] of ranges)
+          assert.ok((await payload.read(from, to - from)).equals(plain.subarray(from, to)), `${from} to ${to}`);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it("believes no length before the last chunk vouched for it", async () => {
+    const sealed = await encrypt(noise(200_000));
+    const chunk = 65_552;
+    for (const lost of [1, 16, 17, 3392, 3392 + chunk, 3392 + 2 * chunk, sealed.length - 200])
+      await assert.rejects(open(sealed.subarray(0, sealed.length - lost)), isCorrupt, `${lost} bytes lost`);
+    await assert.rejects(open(Buffer.concat([sealed, Buffer.alloc(16)])), isCorrupt);
+  });
+
+  it("refuses an empty last chunk behind others", async () => {
+    const { header, fileKey } = await sealHeader([recipient]);
+    const parts: Buffer[] = [];
+    const lead = Buffer.concat([header, Buffer.alloc(16)]);
+    const key = payloadKey(fileKey, Buffer.alloc(16));
+    for (const [index, bytes] of [noise(65_536), noise(0)].entries()) {
+      const stored = Buffer.alloc(bytes.length + 16);
+      sealChunk(key, chunkNonce(index, index === 1), bytes, stored);
+      parts.push(stored);
+    }
+    await assert.rejects(open(Buffer.concat([lead, ...parts])), isCorrupt);
+  });
+});
+
+describe("a writer of a payload", () => {
+  it("makes what the age library opens, at every border of its chunks and however its pieces are cut", async () => {
+    const decrypter = new Decrypter();
+    decrypter.addIdentity(identity);
+    for (const length of borders)
+      for (const step of [length || 1, 65_536, 70_001]) {
+        const pieces: Buffer[] = [];
+        for (let at = 0; at < length; at += step) pieces.push(noise(length).subarray(at, at + step));
+        const plain = await decrypter.decrypt(await write(pieces));
+        assert.ok(noise(length).equals(plain), `${length} bytes in pieces of ${step}`);
+      }
+  });
+});
+
+function isCorrupt(error: unknown): boolean {
+  return error instanceof ArtifactError && error.code === "ARTIFACT_CORRUPT";
+}
