@@ -36,7 +36,11 @@ async function write(pieces: readonly Uint8Array[]): Promise<Buffer> {
   const nonce = Buffer.alloc(16, 7);
   const parts: Buffer[] = [];
   const lead = Buffer.concat([header, nonce]);
-  const writer = new PayloadWriter(payloadKey(fileKey, nonce), lead, async (part) => void parts.push(Buffer.from(part)));
+  const writer = new PayloadWriter(
+    payloadKey(fileKey, nonce),
+    lead,
+    async (part) => void parts.push(Buffer.from(part)),
+  );
   await writer.write(pieces);
   await writer.end();
   return Buffer.concat(parts);
@@ -54,7 +58,9 @@ describe("a reader of a payload", () => {
   it("gives any range of it", async () => {
     const plain = noise(400_000);
     const payload = await open(await encrypt(plain));
-    const range = fc.tuple(fc.nat(plain.length), fc.nat(plain.length)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
+    const range = fc
+      .tuple(fc.nat(plain.length), fc.nat(plain.length))
+      .map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
     await fc.assert(
       fc.asyncProperty(fc.array(range), async (ranges) => {
         for (const [from, to] of ranges)
