@@ -1,5 +1,6 @@
 // `npm run bench -- CLAIM [--size MB] [--turns N]`: measures one claim side by side with a peer, in one run.
 import { parseArgs } from "node:util";
+import { largeFile } from "./large-file.ts";
 import { pipe } from "./pipe.ts";
 
 export interface BenchOptions {
@@ -11,6 +12,10 @@ export interface BenchOptions {
 
 const claims: Record<string, { about: string; run: (options: BenchOptions) => Promise<void> }> = {
   pipe: { about: "a backup over SFTP against ssh host tar -c | zstd -3 | age -r", run: pipe },
+  "large-file": {
+    about: "the worker's peak memory while it backs up one large file (--size 2150: 2 GiB)",
+    run: largeFile,
+  },
 };
 
 const { values, positionals } = parseArgs({

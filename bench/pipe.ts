@@ -10,8 +10,8 @@ import { jobEnd, startJob } from "../test/stage/tenant.ts";
 import { tree } from "../test/stage/tree.ts";
 import { report, type Side } from "./figures.ts";
 import type { BenchOptions } from "./main.ts";
-import { watchMemory } from "./memory.ts";
 import { copyRealFiles } from "./real-files.ts";
+import { watchMemory } from "./resident-memory.ts";
 
 const run = promisify(execFile);
 

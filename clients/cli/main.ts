@@ -8,5 +8,7 @@ if (Number.parseInt(process.versions.node, 10) < oldestMajor) {
   process.exitCode = 1;
 } else {
   const { runProgram } = await import("./program.ts");
-  process.exitCode = await runProgram(process.argv.slice(2));
+  const exitCode = await runProgram(process.argv.slice(2));
+  // Not left to end by itself: a socket to a hub that fell silent would hold it up for minutes.
+  process.stdout.write("", () => process.stderr.write("", () => process.exit(exitCode)));
 }

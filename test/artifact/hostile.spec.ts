@@ -38,7 +38,7 @@ function forgeTar(pieces: readonly Buffer[], claims?: Partial<Manifest>): Promis
 }
 
 /** What every forged tar ends in where nothing else was found: its manifest claims more entries than it has. */
-const tooLate = /^Less is in the backup/;
+const tooLate = /Less is in the backup/;
 
 async function assertRefused(sealed: Sealed, code: ArtifactError["code"], told?: string): Promise<void> {
   const reading = async () => {
