@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { type Behaviour, serveFile } from "./file-host.ts";
 import { jobFacts, ScriptedJob } from "./scripted-job.ts";
-import { startSmallHub } from "./small-hub.ts";
+import { type SmallHub, startSmallHub } from "./small-hub.ts";
 import { type Home, makeHome, type Outcome, type RunOptions } from "./xvault.ts";
 
 const createdAt = "2026-03-01T12:00:00.000Z";
@@ -29,7 +29,7 @@ const snapshot = {
 
 /** Lives through what `live` makes of it once somebody watches. */
 async function runBackup(
-  live: (job: ScriptedJob) => void,
+  live: (job: ScriptedJob, hub: SmallHub) => void,
   args: readonly string[],
   options?: RunOptions,
 ): Promise<Outcome> {
@@ -44,7 +44,7 @@ async function runBackup(
   });
   await using home = await makeHome();
   await home.keepSession(hub.url);
-  void scripted.watched.then(() => live(scripted));
+  void scripted.watched.then(() => live(scripted, hub));
   return await home.xvault(["backup", "start", "src_1", ...args], options);
 }
 
@@ -90,6 +90,18 @@ describe("xvault backup start", () => {
     const { exitCode, stdout, stderr } = await runBackup(live, ["--watch"], { interruptAfter: "running" });
     assert.deepEqual([exitCode, stdout], [130, ""]);
     assert.ok(stderr.endsWith("No longer watched; job_1 goes on by itself.\n"), stderr);
+  });
+
+  it("ends as soon as it is interrupted, also where the hub has fallen silent", async () => {
+    const live = (scripted: ScriptedJob, hub: SmallHub) => {
+      hub.deafenSockets();
+      scripted.move("RUNNING");
+    };
+    const begunMs = performance.now();
+    const { exitCode } = await runBackup(live, ["--watch"], { interruptAfter: "running" });
+    assert.equal(exitCode, 130);
+    // Left to itself, the socket would hold the process for more than 20 seconds.
+    assert.ok(performance.now() - begunMs < 15_000);
   });
 
   it("ends with 1 and the hub's sentence where the hub refuses", async () => {

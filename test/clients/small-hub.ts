@@ -15,6 +15,8 @@ export interface SmallHub extends AsyncDisposable {
   readonly socketsOpened: () => number;
   /** Cuts every socket without a word. */
   cutSockets(): void;
+  /** Hears nothing more of what comes over them, not even that they are to close. */
+  deafenSockets(): void;
 }
 
 type Resolver = (
@@ -64,7 +66,11 @@ export async function startSmallHub({ Query = {}, Mutation = {}, job }: SmallHub
     cutSockets() {
       for (const socket of sockets.clients) socket.terminate();
     },
+    deafenSockets() {
+      for (const socket of sockets.clients) socket.pause();
+    },
     async [Symbol.asyncDispose]() {
+      for (const socket of sockets.clients) socket.terminate();
       await feed.dispose();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
