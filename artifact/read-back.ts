@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { StorageError } from "./errors.ts";
 import type { Draft, RangeReader } from "./storage/storage.ts";
 
-const readBytes = 4_194_304;
+const readBytes = 1_048_576;
 
 /** Throws `StorageError` `STORAGE_UNAVAILABLE` where the stored bytes are others than `sha256` tells. */
 export async function checkReadBack(

@@ -3,8 +3,8 @@ import { availableParallelism } from "node:os";
 import { Compressor } from "./compressor.ts";
 import type { FrameSize } from "./seek-table.ts";
 
-/** One frame more than there are processors keeps all of them busy while the next is being filled. */
-const framesInFlight = Math.min(availableParallelism() + 1, 4);
+/** A frame for every processor, while the next is being filled; libuv has four threads. */
+const framesInFlight = Math.min(Math.max(availableParallelism(), 2), 4);
 
 export interface FrameWriterOptions {
   /** Plaintext of a full frame, in bytes. */

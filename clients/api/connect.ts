@@ -75,7 +75,7 @@ async function send({ endpoint, token, fetch, body, signal }: Call): Promise<unk
       },
       body,
       // A redirect would take the token to another host.
-      redirect: "follow",
+      redirect: "error",
       signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
     });
     return readAnswer(response.status, await response.text(), endpoint);

@@ -122,6 +122,13 @@ describe("the drawing of a job", () => {
   for (const [name, view, nowMs, lines] of drawings)
     it(`shows ${name}`, () => assert.deepEqual(draw(view, nowMs), lines));
 
+  it("shows an event as of its own time, though the job has moved on", () => {
+    const now = jobFacts("COMPLETED");
+    const running = { seq: 2, kind: "state", facts: { status: "RUNNING" }, at: "2026-03-01T12:00:00.000Z" };
+    const view = viewAfter([0, { ...state("COMPLETED"), event: running }], [5, { ...phase("PULLING"), job: now }]);
+    assert.equal(draw(view, 10)[0], "   0:00  Backup of web-1: pulling");
+  });
+
   it("reckons the rate from the last seconds alone", () => {
     const view = viewAfter(
       [0, phase("PULLING")],
