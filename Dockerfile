@@ -1,6 +1,6 @@
 # The three processes of xVault, an image each: docker build --target hub|worker|restore .
 
-FROM node:24-bookworm AS dependencies
+FROM node:24.18-bookworm AS dependencies
 WORKDIR /xvault
 COPY package.json package-lock.json ./
 # The scripts of packages and our own postinstall would want the sources, and the internet; what they do that is needed follows.
@@ -13,7 +13,7 @@ COPY prisma.config.ts ./
 COPY prisma/ prisma/
 RUN node prisma/generate.ts
 
-FROM node:24-bookworm-slim AS runtime
+FROM node:24.18-bookworm-slim AS runtime
 ENV NODE_ENV=production
 WORKDIR /xvault
 RUN install -d -o node -g node /var/lib/xvault/backups /var/lib/xvault/temp

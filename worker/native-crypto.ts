@@ -1,10 +1,11 @@
 // First half of `npm install`'s postinstall: builds ssh2's native crypto for the Node that will run it. npm may itself run under
 // another Node, whose headers give an addon that this one refuses to load. Never fails an installation: JavaScript works too.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { abortingHook, abortsWhenCollected, addonFile } from "./native-crypto-check.ts";
 
 const addons = ["ssh2", "cpu-features"];
 const root = resolve(fileURLToPath(import.meta.url), "../..");
@@ -16,7 +17,11 @@ function isAvailable(): boolean {
   return spawnSync(process.execPath, ["--input-type=module", "--eval", script], { cwd: root }).status === 0;
 }
 
-/** The folder that holds `include/node` of exactly this Node: beside its binary, or in the npm package that brought it. */
+function isSound(): boolean {
+  return isAvailable() && !abortsWhenCollected();
+}
+
+/** The folder that holds usable `include/node`: beside this Node's binary, or in the npm package `node` of the same ABI. */
 function headersFolder(): string | null {
   const folders = [dirname(dirname(process.execPath))];
   const platformPackage = `node-${process.platform}-${process.arch}/package.json`;
@@ -28,15 +33,18 @@ function headersFolder(): string | null {
       // installed without it, as in a container whose own Node is the right one
     }
   }
-  return folders.find(isForThisNode) ?? null;
+  return folders.find((folder) => isOfThisAbi(folder) && !wouldAbort(folder)) ?? null;
 }
 
-function isForThisNode(folder: string): boolean {
+function isOfThisAbi(folder: string): boolean {
   const file = join(folder, "include/node/node_version.h");
-  if (!existsSync(file)) return false;
-  const header = readFileSync(file, "utf8");
-  const [major, minor] = ["MAJOR", "MINOR"].map((part) => header.match(`#define NODE_${part}_VERSION (\\d+)`)?.[1]);
-  return process.version.startsWith(`v${major}.${minor}.`);
+  return (
+    existsSync(file) && readFileSync(file, "utf8").includes(`#define NODE_MODULE_VERSION ${process.versions.modules}\n`)
+  );
+}
+
+function wouldAbort(folder: string): boolean {
+  return readFileSync(join(folder, "include/node/node_object_wrap.h"), "utf8").includes(abortingHook);
 }
 
 /** What the build stumbled over, or null where it went through. */
@@ -54,14 +62,16 @@ function rebuild(headers: string): string | null {
 
 function build(): string | null {
   const headers = headersFolder();
-  if (headers === null) return `the headers of Node ${process.version} are not installed`;
-  return rebuild(headers) ?? (isAvailable() ? null : "it was built and does not load");
+  if (headers === null) return `no headers for Node ${process.version} are installed that an addon can be built with`;
+  return rebuild(headers) ?? (isSound() ? null : "it was built and cannot be used");
 }
 
-if (!isAvailable()) {
+if (!isSound()) {
   const reason = build();
-  if (reason !== null)
+  if (reason !== null) {
+    if (abortsWhenCollected()) rmSync(addonFile);
     process.stdout.write(
       `ssh2's native crypto could not be built (${reason}). SSH and SFTP sources work without it, about three times slower; a C++ compiler, make and python3 are what it takes.\n`,
     );
+  }
 }

@@ -107,7 +107,7 @@ describe("Dockerfile", () => {
     const line = lineage(stages, build.target);
 
     it(`builds the ${name} on an official Node, and runs it as nobody in particular`, () => {
-      assert.equal(line.at(-1)?.from, "node:24-bookworm-slim");
+      assert.equal(line.at(-1)?.from, "node:24.18-bookworm-slim");
       assert.equal(line.find(({ last }) => last.USER)?.last.USER, "node");
     });
 
