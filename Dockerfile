@@ -14,7 +14,8 @@ COPY prisma/ prisma/
 RUN node prisma/generate.ts
 
 FROM node:24.18-bookworm-slim AS runtime
-ENV NODE_ENV=production
+# As in server/one-machine/lean-process.ts, which says why.
+ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=4 MALLOC_ARENA_MAX=2
 WORKDIR /xvault
 RUN install -d -o node -g node /var/lib/xvault/backups /var/lib/xvault/temp
 COPY --from=dependencies /xvault/node_modules/ node_modules/

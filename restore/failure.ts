@@ -1,7 +1,7 @@
 // Says why a download could not be prepared: for every error one code of the closed list and one sentence for the customer.
 import { ArtifactError, StorageError } from "#artifact/node";
 import { HubError } from "../clients/hub/hub-error.ts";
-import { JobCanceledError, LeaseLostError } from "../clients/hub/lease.ts";
+import { JobCanceledError, LeaseLostError } from "../clients/hub/keep-alive/lease.ts";
 
 /** Of the closed list, those that a restore can end with; each with what is said where nothing better is known. */
 const sentences = {

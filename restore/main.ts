@@ -1,20 +1,22 @@
 // Composes the restore service: takes restore jobs from the hub, prepares downloads, and serves them through expiring links.
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
+import { carryJob } from "../clients/hub/carry-job.ts";
 import { takeClaims } from "../clients/hub/claims.ts";
 import { listenForDoorbell } from "../clients/hub/doorbell.ts";
 import { connectHub } from "../clients/hub/hub-client.ts";
 import { ProcessIdentity } from "../clients/hub/identity.ts";
+import { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
+import { createLog } from "../clients/hub/log.ts";
 import { connectProgress } from "../clients/hub/progress-channel.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { Admission } from "./admission.ts";
 import { type RestoreConfig, readRestoreConfig } from "./config.ts";
 import { DownloadLinks } from "./download.ts";
+import { failureOf } from "./failure.ts";
 import { listen } from "./http.ts";
 import { HubClock } from "./hub-clock.ts";
-import { createLog } from "./log.ts";
-import { performRestore } from "./perform.ts";
-import type { RestoreJob } from "./prepare.ts";
+import { prepareDownload, type RestoreJob } from "./prepare.ts";
 import { PreparedDownloads } from "./prepared.ts";
 import { Stores } from "./stores.ts";
 import { Arrivals } from "./transfer.ts";
@@ -60,6 +62,7 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
   );
   starting.defer(() => arrivals.close());
 
+  const keepAlive = starting.use(new KeepAlive({ baseUrl: hubBaseUrl, token }, log));
   const progress = starting.use(connectProgress({ redisUrl, log }));
   const workshop = { hub, identity, stores, downloads, progress };
   const claims = starting.use(
@@ -74,12 +77,9 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
         return job?.snapshot && job.restore ? { ...job, snapshot: job.snapshot, restore: job.restore } : null;
       },
       perform: (job, stopping) =>
-        performRestore(workshop, job, {
-          hubBaseUrl,
-          token,
+        carryJob(job, (claimed, ending) => prepareDownload(workshop, claimed, ending), {
+          ...{ hub, keepAlive, stopping, log, failureOf },
           heartbeatSeconds: admission.heartbeatSeconds ?? job.leaseSeconds / 4,
-          log,
-          stopping,
         }),
     }),
   );
@@ -142,7 +142,7 @@ function attend({ admission, upkeep, log, onAdmitted }: AttendTerms): AsyncDispo
 if (import.meta.main) {
   try {
     const config = readRestoreConfig();
-    const log = createLog(config.logLevel);
+    const log = createLog("restore", config.logLevel);
     const service = await startRestore(config, log);
     const stop = Promise.withResolvers<string>();
     for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, stop.resolve);

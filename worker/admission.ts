@@ -3,16 +3,15 @@ import type { Logger } from "pino";
 import { type HubClient, protocolVersion } from "../clients/hub/hub-client.ts";
 import { HubError } from "../clients/hub/hub-error.ts";
 import type { ProcessIdentity } from "../clients/hub/identity.ts";
+import type { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { servedSourceTypes } from "./connect-source.ts";
-import { startHeartbeat } from "./heartbeat.ts";
 import { nativeCryptoAvailable } from "./native-crypto-check.ts";
 import { servedJobTypes } from "./perform.ts";
 
 export interface AdmissionTerms {
   readonly hub: HubClient;
-  readonly hubBaseUrl: string;
-  readonly token: string;
+  readonly keepAlive: KeepAlive;
   readonly identity: ProcessIdentity;
   readonly workerId: string;
   readonly storageBase: string;
@@ -21,7 +20,7 @@ export interface AdmissionTerms {
   readonly signal: AbortSignal;
 }
 
-export interface Admission extends AsyncDisposable {
+export interface Admission {
   readonly heartbeatSeconds: number;
   /** For the next beat. */
   tellFreeBytes(freeBytes: number | null): void;
@@ -31,7 +30,7 @@ export interface Admission extends AsyncDisposable {
 
 /** Waits for the hub as long as it takes. Throws `HubError` where the hub refuses the token or the protocol. */
 export async function admit(terms: AdmissionTerms): Promise<Admission> {
-  const { hub, hubBaseUrl: baseUrl, token, identity, workerId, storageBase, log, signal } = terms;
+  const { hub, keepAlive, identity, workerId, storageBase, log, signal } = terms;
   const patience = { signal, retryForMs: Number.POSITIVE_INFINITY };
   await hub.hello({ signal }).catch((error: unknown) => {
     if (!(error instanceof HubError && error.retryable)) throw error;
@@ -60,15 +59,14 @@ export async function admit(terms: AdmissionTerms): Promise<Admission> {
     throw new Error(`WORKER_TOKEN belongs to ${admitted.workerId}, and WORKER_ID says ${workerId}.`);
   log.info({ workerId }, "admitted by the hub");
   const { heartbeatSeconds } = admitted;
-  const heartbeat = startHeartbeat({ baseUrl, token, heartbeatSeconds }, log);
+  keepAlive.beat(heartbeatSeconds, { draining: false, freeBytes: null });
   return {
     heartbeatSeconds,
-    tellFreeBytes: (freeBytes) => heartbeat.tell({ draining: false, freeBytes }),
+    tellFreeBytes: (freeBytes) => keepAlive.beat(heartbeatSeconds, { draining: false, freeBytes }),
     async drain() {
-      heartbeat.tell({ draining: true, freeBytes: null });
+      keepAlive.beat(heartbeatSeconds, { draining: true, freeBytes: null });
       // The thread may be gone before its next beat.
       await hub.heartbeat({ draining: true }).catch((error) => log.warn({ err: error }, "could not say goodbye"));
     },
-    [Symbol.asyncDispose]: () => heartbeat[Symbol.asyncDispose](),
   };
 }

@@ -1,7 +1,7 @@
 // Says why a job failed: for whatever was thrown one code of the closed list and one sentence for the customer.
 import { ArtifactError, StorageError } from "#artifact/node";
 import { HubError } from "../clients/hub/hub-error.ts";
-import { JobCanceledError, LeaseLostError } from "../clients/hub/lease.ts";
+import { JobCanceledError, LeaseLostError } from "../clients/hub/keep-alive/lease.ts";
 import { SourceError, type SourceErrorCode } from "./sources/source-error.ts";
 
 /** Of the closed list, those that a source has no sentence of its own for. */

@@ -1,14 +1,17 @@
 // Composes the worker: takes jobs from the hub, pulls sources, keeps what it sealed. Listens to nobody.
 import { mkdir } from "node:fs/promises";
 import type { Logger } from "pino";
+import { carryJob } from "../clients/hub/carry-job.ts";
 import { takeClaims } from "../clients/hub/claims.ts";
 import { listenForDoorbell } from "../clients/hub/doorbell.ts";
 import { connectHub } from "../clients/hub/hub-client.ts";
 import { ProcessIdentity } from "../clients/hub/identity.ts";
+import { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
+import { createLog } from "../clients/hub/log.ts";
 import { connectProgress } from "../clients/hub/progress-channel.ts";
 import { admit } from "./admission.ts";
 import { readWorkerConfig, type WorkerConfig } from "./config.ts";
-import { createLog } from "./log.ts";
+import { failureOf } from "./failure.ts";
 import { performJob, servedJobTypes } from "./perform.ts";
 import { cleanStore, openStore } from "./store.ts";
 import type { Workshop } from "./workshop.ts";
@@ -28,7 +31,8 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   const storage = await openStore(storageBase, workerId);
   await mkdir(tempBase, { recursive: true, mode: 0o700 });
   const identity = await ProcessIdentity.generate();
-  const admission = starting.use(await admit({ hub, hubBaseUrl, token, identity, workerId, storageBase, log, signal }));
+  const keepAlive = starting.use(new KeepAlive({ baseUrl: hubBaseUrl, token }, log));
+  const admission = await admit({ hub, keepAlive, identity, workerId, storageBase, log, signal });
   await cleanStore(storage, hub, log);
   const progress = starting.use(connectProgress({ redisUrl, log }));
   const workshop: Workshop = { hub, identity, storage, progress, workerId, tempBase, allowedNetworks };
@@ -45,7 +49,10 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
         const isFull = freeBytes !== null && freeBytes < reserveBytes;
         return hub.claimJob({ types: servedJobTypes.filter((type) => !(isFull && type === "BACKUP")) });
       },
-      perform: (job, stopping) => performJob(workshop, job, { hubBaseUrl, token, heartbeatSeconds, log, stopping }),
+      perform: (job, stopping) =>
+        carryJob(job, (claimed, ending) => performJob(workshop, claimed, ending), {
+          ...{ hub, keepAlive, heartbeatSeconds, stopping, log, failureOf },
+        }),
     }),
   );
   starting.use(await listenForDoorbell({ redisUrl, workerId, onRing: () => claims.ring(), log }));
@@ -58,7 +65,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
 if (import.meta.main) {
   try {
     const config = readWorkerConfig();
-    const log = createLog(config.logLevel);
+    const log = createLog("worker", config.logLevel);
     const stop = new AbortController();
     const stopped = Promise.withResolvers<void>();
     for (const name of ["SIGTERM", "SIGINT"] as const)

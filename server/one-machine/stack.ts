@@ -10,6 +10,7 @@ import { nodeChild } from "./children.ts";
 import type { OneMachineConfig } from "./config.ts";
 import { startGround } from "./ground.ts";
 import { type Home, openHome } from "./home.ts";
+import { leanProcess } from "./lean-process.ts";
 import { freePort } from "./port.ts";
 
 export interface Stack extends AsyncDisposable {
@@ -57,6 +58,7 @@ export async function startStack({ config, env, log, onLine }: StackOptions): Pr
   const running = started.use(await startHub(hubConfig, log));
   const storageBase = config.storageBase ?? (await home.folder("backups"));
   const dataPlane = {
+    ...leanProcess,
     HUB_BASE_URL: `http://127.0.0.1:${running.privatePort}`,
     // Addresses with passwords reach children by file, never by environment.
     REDIS_URL_FILE: await home.replaceSecret("redis-url", ground.redisUrl),

@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import { parse } from "yaml";
 import * as z from "zod";
 import packageJson from "../../package.json" with { type: "json" };
+import { leanProcess } from "../../server/one-machine/lean-process.ts";
 import { lineage, reachesBuilder, readDockerfile } from "./dockerfile.ts";
 import { runtimeClosure } from "./imports.ts";
 
@@ -50,7 +51,12 @@ const ours = { hub, worker, restore };
 const services = Object.entries(compose.services);
 const stages = readDockerfile(textOf("Dockerfile"));
 const dockerignore = textOf(".dockerignore");
-const configs = { hub: "server/config.ts", worker: "worker/config.ts", restore: "restore/config.ts" };
+const dataPlane = "clients/hub/environment.ts";
+const configs = {
+  hub: ["server/config.ts"],
+  worker: ["worker/config.ts", dataPlane],
+  restore: ["restore/config.ts", dataPlane],
+};
 const isGenerated = (file: string) => file.startsWith("prisma/client/") || file === "prisma/pothos.ts";
 
 describe("docker-compose.yml", () => {
@@ -84,12 +90,12 @@ describe("docker-compose.yml", () => {
 
   it("sets nothing that the configuration of the service does not read", () => {
     for (const [name, { environment }] of Object.entries(ours)) {
-      const config = textOf(configs[name as keyof typeof configs]);
+      const config = configs[name as keyof typeof configs].map(textOf).join("\n");
       for (const variable of Object.keys(environment)) {
         const read = new RegExp(`^  ${variable.replace(/_FILE$/, "")}: `, "m");
         assert.match(config, read, `${name}: ${variable}`);
         if (variable.endsWith("_FILE"))
-          assert.match(config, new RegExp(`secret\\(\\w+, "${variable.slice(0, -5)}"\\)`));
+          assert.match(config, new RegExp(`(secret\\(\\w+, |secretNames = .*)"${variable.slice(0, -5)}"`));
       }
     }
   });
@@ -109,6 +115,11 @@ describe("Dockerfile", () => {
     it(`builds the ${name} on an official Node, and runs it as nobody in particular`, () => {
       assert.equal(line.at(-1)?.from, "node:24.18-bookworm-slim");
       assert.equal(line.find(({ last }) => last.USER)?.last.USER, "node");
+    });
+
+    it(`keeps the ${name} as small as one machine does`, () => {
+      const settings = line.flatMap(({ last }) => last.ENV?.split(" ") ?? []);
+      for (const [key, value] of Object.entries(leanProcess)) assert.ok(settings.includes(`${key}=${value}`), key);
     });
 
     it(`copies all that the ${name} needs at run time`, () => {

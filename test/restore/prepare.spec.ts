@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { generateX25519Identity } from "age-encryption";
 import { pino } from "pino";
-import { performRestore } from "../../restore/perform.ts";
+import { carryJob } from "../../clients/hub/carry-job.ts";
+import { KeepAlive } from "../../clients/hub/keep-alive/keep-alive.ts";
+import { failureOf } from "../../restore/failure.ts";
+import { prepareDownload } from "../../restore/prepare.ts";
 import { assertTree, file as content, directory as dir, link, tree } from "../stage/tree.ts";
 import { directory, file, hardlink, symlink } from "./entries.ts";
 import { mark, restoreJob, type Snapshot, sealSnapshot, type Wish } from "./sealed-store.ts";
@@ -140,8 +143,10 @@ describe("a restore", () => {
     const snapshot = await sealSnapshot(staged.store, site());
     staged.hub.answers.claimSecrets = () => new Promise(() => {});
     const { job } = restoreJob(snapshot);
-    await performRestore(staged.workshop, job, {
-      ...{ hubBaseUrl: staged.hub.url, token: "t", heartbeatSeconds: 15, log: pino({ level: "silent" }) },
+    const log = pino({ level: "silent" });
+    await using keepAlive = new KeepAlive({ baseUrl: staged.hub.url, token: "t" }, log);
+    await carryJob(job, (carried, signal) => prepareDownload(staged.workshop, carried, signal), {
+      ...{ hub: staged.workshop.hub, keepAlive, heartbeatSeconds: 15, log, failureOf },
       stopping: AbortSignal.timeout(300),
     });
     assert.deepEqual(staged.hub.inputs("releaseJob"), [{ jobId: job.jobId, leaseEpoch: 1 }]);

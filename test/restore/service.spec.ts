@@ -145,7 +145,7 @@ describe("the restore service", { concurrency: 2 }, () => {
     await staged.end();
     await staged.launch();
     staged.start(await sealSnapshot(staged.store, [file("a", "a")]));
-    await until("it is given up", () => staged.logged.some((line) => line.includes("restore given up")));
+    await until("it is given up", () => staged.logged.some((line) => line.includes("job given up")));
     assert.deepEqual(staged.hub.inputs("failJob"), []);
     assert.deepEqual(await readdir(staged.restores), []);
   });

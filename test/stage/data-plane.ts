@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { leanProcess } from "../../server/one-machine/lean-process.ts";
 import type { StagedHub } from "./hub.ts";
 
 /** Disposing ends the process (SIGTERM, then SIGKILL) and removes its directories, unless they were given. */
@@ -59,6 +60,7 @@ async function stageProcess(
   await writeFile(redisFile, hub.redis.url, { mode: 0o600 });
   const child = spawn(process.execPath, [join(import.meta.dirname, "..", "..", kind, "main.ts")], {
     env: {
+      ...leanProcess,
       PATH: process.env.PATH ?? "",
       HUB_BASE_URL: hub.privateUrl,
       REDIS_URL_FILE: redisFile,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ArtifactError, EntryInterruptedError, StorageError } from "#artifact/node";
 import { HubError } from "../../clients/hub/hub-error.ts";
-import { JobCanceledError, LeaseLostError } from "../../clients/hub/lease.ts";
+import { JobCanceledError, LeaseLostError } from "../../clients/hub/keep-alive/lease.ts";
 import { failureCodes } from "../../domain/rules/failures.ts";
 import { failureOf, JobRefusedError } from "../../worker/failure.ts";
 import { SftpStatusError } from "../../worker/sources/sftp-session.ts";

@@ -7,9 +7,12 @@ import { describe, it } from "node:test";
 import { Encrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
 import { pino } from "pino";
 import { localStorage } from "#artifact/node";
+import { carryJob } from "../../clients/hub/carry-job.ts";
 import type { ClaimedJob, HubClient } from "../../clients/hub/hub-client.ts";
 import { ProcessIdentity } from "../../clients/hub/identity.ts";
+import { KeepAlive } from "../../clients/hub/keep-alive/keep-alive.ts";
 import type { JobProgress } from "../../clients/hub/progress-channel.ts";
+import { failureOf } from "../../worker/failure.ts";
 import { performJob } from "../../worker/perform.ts";
 import { missingOpenSsh, type StagedOpenSsh, stageOpenSsh } from "../stage/peers/openssh.ts";
 import { seededBytes, tree, writeTree } from "../stage/tree.ts";
@@ -75,19 +78,23 @@ async function stageWorkshop(sshd: StagedOpenSsh, { onCommand }: StageOptions = 
     snapshot: null,
     restore: null,
   };
+  const log = pino({ level: "silent" });
+  // Nobody renews: a lease ends by itself after two thirds of its time.
+  const keepAlive = new KeepAlive({ baseUrl: "http://127.0.0.1:1", token: "the token" }, log);
   return {
     job,
     told,
     progress,
     commands: () => told.map(({ command, input }) => (command === "enterPhase" ? `${input.phase}` : command)),
     perform: (claimed: ClaimedJob, stopping = new AbortController().signal) =>
-      performJob(workshop, claimed, {
-        // Nobody renews: a lease ends by itself after two thirds of its time.
-        ...{ hubBaseUrl: "http://127.0.0.1:1", token: "the token", heartbeatSeconds: 15 },
-        ...{ log: pino({ level: "silent" }), stopping },
+      carryJob(claimed, (carried, signal) => performJob(workshop, carried, signal), {
+        ...{ hub: workshop.hub, keepAlive, heartbeatSeconds: 15, stopping, log, failureOf },
       }),
     stored: () => readdir(base, { recursive: true }),
-    [Symbol.asyncDispose]: () => rm(base, { recursive: true, force: true }),
+    async [Symbol.asyncDispose]() {
+      await keepAlive[Symbol.asyncDispose]();
+      await rm(base, { recursive: true, force: true });
+    },
   };
 }
 

@@ -1,0 +1,44 @@
+// Tells the hub again and again that this process lives.
+import { setTimeout as pause } from "node:timers/promises";
+import { ask } from "./ask.ts";
+import type { HeartbeatNews, HeartbeatState, HubAccess } from "./messages.ts";
+
+const document = "mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { serverTime } }";
+const timeoutMs = 10_000;
+
+export class Heartbeat {
+  readonly #access: HubAccess;
+  readonly #report: (news: HeartbeatNews) => void;
+  #state: HeartbeatState;
+  #early = new AbortController();
+
+  constructor(access: HubAccess, state: HeartbeatState, report: (news: HeartbeatNews) => void) {
+    this.#access = access;
+    this.#state = state;
+    this.#report = report;
+  }
+
+  /** A change of `draining` is told at once, everything else with the next beat. */
+  tell(state: HeartbeatState): void {
+    if (state.draining !== this.#state.draining) this.#early.abort();
+    this.#state = state;
+  }
+
+  async run(everySeconds: number): Promise<never> {
+    let told: HeartbeatNews = "heard";
+    for (;;) {
+      this.#early = new AbortController();
+      const news = await this.#beat();
+      if (news !== told) this.#report(news);
+      told = news;
+      await pause(everySeconds * 1000, undefined, { signal: this.#early.signal }).catch(() => undefined);
+    }
+  }
+
+  async #beat(): Promise<HeartbeatNews> {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const answer = await ask<{ heartbeat?: unknown }>(this.#access, document, this.#state, signal);
+    if (answer === null) return "unreachable";
+    return answer.data?.heartbeat ? "heard" : (answer.errors?.[0]?.extensions?.code ?? `status ${answer.status}`);
+  }
+}

@@ -1,0 +1,34 @@
+// What is said between keep-alive.ts and its thread.
+
+export interface HubAccess {
+  /** Of the private surface, as in `HUB_BASE_URL`. */
+  readonly baseUrl: string;
+  readonly token: string;
+}
+
+export interface LeaseTerms {
+  readonly jobId: string;
+  readonly leaseEpoch: number;
+  readonly leaseSeconds: number;
+  readonly heartbeatSeconds: number;
+}
+
+/** What the next heartbeat says. */
+export interface HeartbeatState {
+  readonly draining: boolean;
+  readonly freeBytes: number | null;
+}
+
+/** `lease` names one lease among all that were ever kept here; `heldSinceMs` is on the monotonic clock that threads have in common. */
+export type Order =
+  | { readonly beat: { readonly everySeconds: number; readonly state: HeartbeatState } }
+  | { readonly keep: { readonly lease: number; readonly terms: LeaseTerms; readonly heldSinceMs: number } }
+  | { readonly drop: number };
+
+/** What the hub did with the last heartbeat, told where it changes: `heard`, or why not. */
+export type HeartbeatNews = string;
+
+/** Each at most once. */
+export type LeaseNews = "canceled" | "lost";
+
+export type Report = { readonly heartbeat: HeartbeatNews } | { readonly lease: number; readonly news: LeaseNews };

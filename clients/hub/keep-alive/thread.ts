@@ -1,0 +1,34 @@
+// The thread behind keep-alive.ts: beats at the hub and renews leases, whatever the rest of the process is busy with.
+import { parentPort, workerData } from "node:worker_threads";
+import { Heartbeat } from "./heartbeat.ts";
+import { keepRenewed } from "./lease-renewal.ts";
+import type { HubAccess, Order, Report } from "./messages.ts";
+
+const access = workerData as HubAccess;
+const leases = new Map<number, AbortController>();
+let heartbeat: Heartbeat | null = null;
+
+const report = (message: Report) => parentPort?.postMessage(message);
+
+parentPort?.on("message", (order: Order) => {
+  if ("beat" in order) beat(order.beat);
+  else if ("keep" in order) keep(order.keep);
+  else leases.get(order.drop)?.abort();
+});
+
+function beat({ everySeconds, state }: Extract<Order, { beat: unknown }>["beat"]): void {
+  if (heartbeat) heartbeat.tell(state);
+  else {
+    heartbeat = new Heartbeat(access, state, (news) => report({ heartbeat: news }));
+    void heartbeat.run(everySeconds);
+  }
+}
+
+function keep({ lease, terms, heldSinceMs }: Extract<Order, { keep: unknown }>["keep"]): void {
+  const dropping = new AbortController();
+  leases.set(lease, dropping);
+  const tell = (news: "canceled" | "lost") => report({ lease, news });
+  void keepRenewed({ ...terms, access, heldSinceMs, report: tell, dropped: dropping.signal }).finally(() =>
+    leases.delete(lease),
+  );
+}
