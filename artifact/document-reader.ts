@@ -1,12 +1,12 @@
 // Reads the documents of a committed artifact and checks them against each other, its place and what the hub remembers of it.
-import { hash } from "node:crypto";
+import type { Engine } from "./engine/engine.ts";
 import { ArtifactError, StorageError } from "./errors.ts";
 import { claimedVersion, fileNames, type Manifest, maxDocumentBytes, metaText, parseManifest } from "./manifest.ts";
 import { snapshotDirectory } from "./snapshot-directory.ts";
 import type { RangeReader, Storage } from "./storage/storage.ts";
 
 export interface ArtifactPlace {
-  readonly storage: Storage;
+  readonly storage: Pick<Storage, "open" | "stat">;
   readonly directory: string;
   /** The one that was told when the artifact was sealed: without it, a forged manifest cannot be told from the true one. */
   readonly manifestSha256?: string;
@@ -18,13 +18,16 @@ export interface Documents {
   readonly manifestSha256: string;
 }
 
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** Throws `StorageError` `NOT_STORED` where there is no artifact at all, `ArtifactError` where there is one that is not whole. */
-export async function readDocuments(place: ArtifactPlace): Promise<Documents> {
-  const manifestJson = await readText(place, fileNames.manifest);
-  const manifestSha256 = hash("sha256", manifestJson);
+export async function readDocuments(engine: Engine, place: ArtifactPlace): Promise<Documents> {
+  const manifestBytes = await readDocument(place, fileNames.manifest);
+  const manifestSha256 = engine.sha256(manifestBytes);
   if (place.manifestSha256 !== undefined && place.manifestSha256 !== manifestSha256)
     throw damaged(fileNames.manifest, "it is not the one that was sealed");
-  const metaJson = await readText(place, fileNames.meta);
+  const manifestJson = decoder.decode(manifestBytes);
+  const metaJson = decoder.decode(await readDocument(place, fileNames.meta));
   if (claimedVersion(manifestJson, fileNames.manifest) !== claimedVersion(metaJson, fileNames.meta))
     throw damaged(fileNames.meta, "it has another version than the manifest");
   const manifest = parseManifest(manifestJson);
@@ -46,11 +49,12 @@ export async function openStored({ storage, directory }: ArtifactPlace, name: st
   }
 }
 
-async function readText(place: ArtifactPlace, name: string): Promise<string> {
+/** The bytes of one of the documents. */
+export async function readDocument(place: ArtifactPlace, name: string): Promise<Uint8Array> {
   const file = await openStored(place, name);
   try {
     if (file.size > maxDocumentBytes) throw damaged(name, "it is too long");
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(await file.read(0, file.size, place.signal));
+    return await file.read(0, file.size, place.signal);
   } finally {
     await file.close();
   }

@@ -26,6 +26,8 @@ export interface Entry {
    * next is asked for, so that one buffer may serve for all of them.
    */
   readonly content?: AsyncIterable<Uint8Array>;
+  /** In place of `content`: all of it, where it is at hand anyway. Copied before the next entry is asked for. */
+  readonly bytes?: Uint8Array;
 }
 
 /** Something a customer should know about a snapshot that was completed all the same. */

@@ -1,7 +1,7 @@
 // manifest.json and meta.json: what anybody may know of a sealed artifact, and the hashes that everything else is checked against.
 import * as z from "zod";
 import { ArtifactError } from "./errors.ts";
-import { idPattern } from "./snapshot-directory.ts";
+import { idPattern, type SnapshotIds } from "./snapshot-directory.ts";
 
 export const formatName = "xvault-artifact";
 export const formatVersion = 1;
@@ -16,11 +16,17 @@ export const fileNames = {
 /** A writer keeps both far below; a reader reads no more. */
 export const maxDocumentBytes = 1_048_576;
 
+/** Stored bytes that are hashed for themselves. */
+export const pieceBytes = 16_777_216;
+/** Groups of pieces in a manifest: past that they double in size, so that it stays small whatever the artifact. */
+export const maxGroups = 1024;
+
 const id = z.string().regex(idPattern);
 const count = z.int().min(0);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const version = { format: z.literal(formatName), version: z.literal(formatVersion) };
-const ids = z.object({ tenantId: id, sourceId: id, snapshotId: id, jobId: id, workerId: id });
+const snapshotIds = z.object({ tenantId: id, sourceId: id, snapshotId: id });
+const ids = snapshotIds.extend({ jobId: id, workerId: id });
 
 const sealedFile = z.object({
   name: z.string(),
@@ -91,6 +97,13 @@ export function metaText({ format, version, ids }: Manifest, manifestSha256: str
 /** The version that a manifest.json or meta.json claims to have. Throws `ArtifactError` `ARTIFACT_CORRUPT` where it claims none. */
 export function claimedVersion(text: string, file: string): number {
   return versionOf(parseJson(text, file), file);
+}
+
+/** Whose snapshot a manifest.json or meta.json claims to be of, whatever its version. Throws as `claimedVersion` does. */
+export function claimedIds(text: string, file: string): SnapshotIds {
+  const claimed = z.looseObject({ ids: snapshotIds }).safeParse(parseJson(text, file));
+  if (!claimed.success) throw damagedDocument(file, claimed.error);
+  return claimed.data.ids;
 }
 
 function versionOf(value: unknown, file: string): number {

@@ -1,6 +1,26 @@
-// The door for Node: everything the portable door has, and what needs native code and a file system.
-export { type OpenedArtifact, type OpenedEntry, type OpenOptions, openArtifact } from "./open.ts";
-export * from "./portable.ts";
+// The door for Node: what the portable door has, by native code and as async iterables, and what needs a file system.
+export type { CatalogueEntry } from "./catalogue.ts";
+export type { ArtifactPlace } from "./document-reader.ts";
+export type { Entry, EntryPath, Warning } from "./entry.ts";
+export { printablePath } from "./entry-path.ts";
+export { ArtifactError, EntryInterruptedError, StorageError } from "./errors.ts";
+export { ExportError } from "./export/export-error.ts";
+export { isEverything, selectEntries } from "./export/selection.ts";
+export { tar } from "./export/tar.ts";
+export { zip } from "./export/zip.ts";
+export { readTree } from "./local-tree/read-tree.ts";
+export { NotEmptyError, writeTree } from "./local-tree/write-tree.ts";
+export { looseArtifact } from "./loose-artifact.ts";
+export { fileNames, type Manifest, parseManifest } from "./manifest.ts";
+export type { OpenedArtifact, OpenOptions } from "./open.ts";
+export type { OpenedEntry } from "./opened-entry.ts";
+export { openArtifact, readManifest, verify } from "./read-native.ts";
+export { type Rekeyed, type RekeyOptions, rekey } from "./rekey.ts";
 export { type SealedArtifact, type SealOptions, type SealProgress, seal } from "./seal.ts";
+export { type ArtifactIds, type SnapshotIds, snapshotDirectory } from "./snapshot-directory.ts";
 export { localStorage } from "./storage/local.ts";
-export { type Verification, type VerifyOptions, verify } from "./verify.ts";
+export { localDirectory } from "./storage/local-directory.ts";
+export type { Draft, RangeReader, Storage, Upload } from "./storage/storage.ts";
+export type { Verification, VerifyOptions } from "./verify.ts";
+export { blobReader } from "./web/blob-reader.ts";
+export { httpReader } from "./web/http-reader.ts";

@@ -1,30 +1,22 @@
 // Opens a committed artifact with a key and gives back its tar, its entries and its catalogue; nothing comes out unverified.
 import type { CatalogueEntry } from "./catalogue.ts";
 import { readCatalogue } from "./catalogue-reader.ts";
+import { CatalogueSelection } from "./catalogue-selection.ts";
 import { type ArtifactPlace, openStored, readDocuments } from "./document-reader.ts";
-import type { Entry, Warning } from "./entry.ts";
-import { pathFromBytes, printablePath } from "./entry-path.ts";
+import type { Engine } from "./engine/engine.ts";
+import type { EntryPath, Warning } from "./entry.ts";
 import { ArtifactError } from "./errors.ts";
 import { LinkGuard } from "./link-guard.ts";
 import type { Manifest, SealedFile } from "./manifest.ts";
+import { type OpenedEntry, openedEntry } from "./opened-entry.ts";
+import { pickEntries } from "./pick.ts";
 import { SealedReader } from "./sealed-reader.ts";
+import type { Piece } from "./tar/byte-queue.ts";
 import { readTar } from "./tar/reader.ts";
 
 export interface OpenOptions extends ArtifactPlace {
   /** age identities, `AGE-SECRET-KEY-…`; the first that fits is taken. */
   readonly identities: readonly string[];
-}
-
-export interface OpenedEntry extends Entry {
-  readonly size: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Where its header starts in the tar stream. */
-  readonly offset: number;
-  /** Where its content starts in the tar stream. */
-  readonly contentOffset: number;
-  /** To be read before the next entry is asked for, which skips what is left of it. Empty for everything but files. */
-  readonly content: AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -40,6 +32,12 @@ export interface OpenedArtifact extends AsyncDisposable {
   catalogue(): AsyncIterable<CatalogueEntry>;
   /** What was noted while it was sealed, from the catalogue. */
   warnings(): AsyncIterable<Warning>;
+  /** The entries of these names and everything below them, in the catalogue's order. `.` stands for the whole tree. */
+  find(paths: Iterable<EntryPath>): AsyncIterable<CatalogueEntry>;
+  /** The content of one entry of the catalogue, by reading the frames that hold it and no others. */
+  pick(entry: CatalogueEntry): AsyncIterable<Uint8Array>;
+  /** The same for several, as `find` and `catalogue` give them: in the catalogue's order, each frame read once. */
+  pickAll(entries: AsyncIterable<CatalogueEntry> | Iterable<CatalogueEntry>): AsyncIterable<OpenedEntry>;
   /** May be called twice. */
   close(): Promise<void>;
 }
@@ -48,10 +46,10 @@ export interface OpenedArtifact extends AsyncDisposable {
  * Throws `StorageError` `NOT_STORED` where there is no artifact, and `ArtifactError`: `KEY_UNAVAILABLE` where no identity fits,
  * `ARTIFACT_CORRUPT` where stored bytes are not those that were sealed, `UNSUPPORTED_VERSION`.
  */
-export async function openArtifact(options: OpenOptions): Promise<OpenedArtifact> {
-  const { manifest, manifestSha256 } = await readDocuments(options);
+export async function openWith(engine: Engine, options: OpenOptions): Promise<OpenedArtifact> {
+  const { manifest, manifestSha256 } = await readDocuments(engine, options);
   const openSealed = async (facts: SealedFile) =>
-    SealedReader.open(await openStored(options, facts.name), facts, options.identities, options.signal);
+    SealedReader.open(engine, await openStored(options, facts.name), facts, options);
   const artifact = await openSealed(manifest.artifact);
   let closed: Promise<void> | null = null;
   const close = () => {
@@ -59,49 +57,53 @@ export async function openArtifact(options: OpenOptions): Promise<OpenedArtifact
     return closed;
   };
 
-  async function* lines() {
+  async function* lines(selection?: CatalogueSelection) {
     const catalogue = await openSealed(manifest.catalogue);
     try {
-      yield* readCatalogue(catalogue.frames(), manifest);
+      yield* readCatalogue(catalogue.frames(), manifest, selection);
     } finally {
       await catalogue.close();
     }
+  }
+  async function* catalogueEntries(selection?: CatalogueSelection) {
+    for await (const line of lines(selection)) if (line.kind === "entry") yield line.entry;
   }
 
   return {
     manifest,
     manifestSha256,
-    tar: () => artifact.frames(),
+    tar: () => bytesOf(artifact.frames()),
     entries: () => entriesOf(artifact.frames(), manifest),
-    async *catalogue() {
-      for await (const line of lines()) if (line.kind === "entry") yield line.entry;
-    },
+    catalogue: () => catalogueEntries(),
     async *warnings() {
-      for await (const line of lines()) if (line.kind === "warning") yield line.warning;
+      for await (const line of lines(new CatalogueSelection([]))) if (line.kind === "warning") yield line.warning;
     },
+    find: (paths) => catalogueEntries(new CatalogueSelection(paths)),
+    async *pick(entry) {
+      for await (const { content } of pickEntries(engine, artifact, [entry])) yield* content;
+    },
+    pickAll: (entries) => pickEntries(engine, artifact, entries),
     close,
     [Symbol.asyncDispose]: close,
   };
 }
 
-async function* entriesOf(tar: AsyncIterable<Uint8Array>, manifest: Manifest): AsyncGenerator<OpenedEntry> {
+async function* bytesOf(pieces: AsyncIterable<Piece>): AsyncGenerator<Uint8Array> {
+  for await (const { bytes } of pieces) yield bytes;
+}
+
+async function* entriesOf(tar: AsyncGenerator<Piece>, manifest: Manifest): AsyncGenerator<OpenedEntry> {
   const guard = new LinkGuard();
   const { files, directories, symlinks, hardlinks } = manifest.counts;
   let entriesLeft = files + directories + symlinks + hardlinks;
   let bytesLeft = manifest.plainBytes;
-  for await (const { name, linkName, ...member } of readTar(tar)) {
-    const refusal = guard.admit({ kind: member.kind, name, linkName });
-    const path = pathFromBytes(name);
-    if (refusal !== null)
-      throw new ArtifactError("ENTRY_REFUSED", `The backup holds an entry that is not restored: its name ${refusal}.`, {
-        path: printablePath(path),
-        offset: member.offset,
-      });
+  for await (const member of readTar(tar)) {
+    const entry = openedEntry(guard, member);
     entriesLeft -= 1;
-    bytesLeft -= member.size;
+    bytesLeft -= entry.size;
     if (entriesLeft < 0 || bytesLeft < 0)
       throw new ArtifactError("LIMIT_EXCEEDED", "More is in the backup than its manifest says.");
-    yield { ...member, path, ...(linkName === null ? {} : { linkTarget: pathFromBytes(linkName) }) };
+    yield entry;
   }
   if (entriesLeft > 0 || bytesLeft > 0)
     throw new ArtifactError("ARTIFACT_CORRUPT", "Less is in the backup than its manifest says.");

@@ -1,5 +1,5 @@
 // Turns entries into a tar stream and a catalogue, one after another, and says what could not be kept of them.
-import { createHash, type Hash } from "node:crypto";
+import { createHash, type Hash, hash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type { AbortGate } from "./abort-gate.ts";
 import type { CatalogueLine } from "./catalogue.ts";
@@ -72,26 +72,33 @@ export class Packer {
     const contentOffset = tar.plainBytes;
     if (entry.kind !== "file") return this.#record(header, { offset, contentOffset });
 
-    const hash = createHash("sha256");
-    const ending = await this.#read(entry, hash, header.size, (bytes) => tar.write(bytes));
+    if (entry.bytes?.length === header.size) {
+      const { bytes } = entry;
+      this.contentBytes += bytes.length;
+      await this.#write(bytes);
+      await this.#write(zeros.subarray(0, paddedBytes(header.size) - header.size));
+      return this.#record(header, { offset, contentOffset, sha256: hash("sha256", bytes) });
+    }
+    const hashing = createHash("sha256");
+    const ending = await this.#read(entry, hashing, header.size, (bytes) => tar.write(bytes));
     const missing = contentOffset + header.size - tar.plainBytes;
     for (let left = missing; left > 0; left -= zeros.length) {
       const padding = zeros.subarray(0, Math.min(left, zeros.length));
-      hash.update(padding);
+      hashing.update(padding);
       this.contentBytes += padding.length;
       await this.#write(padding);
     }
     this.#warnOfEnding(entry, ending, missing);
     await this.#write(zeros.subarray(0, paddedBytes(header.size) - header.size));
-    await this.#record(header, { offset, contentOffset, sha256: hash.digest("hex") });
+    await this.#record(header, { offset, contentOffset, sha256: hashing.digest("hex") });
   }
 
   /** The length comes first in a tar, and only the end tells it: the content waits in a spool, compressed as it will be stored. */
   async #packSpooled(entry: Entry, announced: TarEntry): Promise<void> {
     const { tar, gate, openSpool } = this.#options;
     await using spool = await openSpool();
-    const hash = createHash("sha256");
-    const ending = await this.#read(entry, hash, Number.MAX_SAFE_INTEGER, (bytes) => spool.frames.write(bytes));
+    const hashing = createHash("sha256");
+    const ending = await this.#read(entry, hashing, Number.MAX_SAFE_INTEGER, (bytes) => spool.frames.write(bytes));
     await gate.pass(spool.finish());
     const header = { ...announced, size: spool.frames.plainBytes };
 
@@ -105,14 +112,13 @@ export class Packer {
     }
     this.#warnOfEnding(entry, ending === "complete" ? ending : "interrupted", 0);
     await this.#write(zeros.subarray(0, paddedBytes(header.size) - header.size));
-    await this.#record(header, { offset, contentOffset, sha256: hash.digest("hex") });
+    await this.#record(header, { offset, contentOffset, sha256: hashing.digest("hex") });
   }
 
   /** Hands the content to `write`, `limit` bytes at most. */
-  async #read(entry: Entry, hash: Hash, limit: number, write: FrameWriter["write"]): Promise<Ending> {
+  async #read(entry: Entry, hashing: Hash, limit: number, write: FrameWriter["write"]): Promise<Ending> {
     const { gate, onAdvance } = this.#options;
-    if (!entry.content) return limit === 0 ? "complete" : "shorter";
-    const content = entry.content[Symbol.asyncIterator]();
+    const content = (entry.content ?? atHand(entry.bytes))[Symbol.asyncIterator]();
     this.reading = content;
     let left = limit;
     try {
@@ -120,7 +126,7 @@ export class Packer {
         const { done, value } = await gate.pass(content.next());
         if (done) break;
         const bytes = value.length > left ? value.subarray(0, left) : value;
-        hash.update(bytes);
+        hashing.update(bytes);
         left -= bytes.length;
         this.contentBytes += bytes.length;
         const written = write(bytes);
@@ -175,6 +181,10 @@ export class Packer {
   #warn(entry: Entry, code: Warning["code"], message: string): void {
     this.#options.warnings.push({ code, path: printablePath(entry.path), message });
   }
+}
+
+async function* atHand(bytes: Uint8Array | undefined): AsyncGenerator<Uint8Array> {
+  if (bytes) yield bytes;
 }
 
 function headerOf(entry: Entry, name: Uint8Array, linkName: Uint8Array | null): TarEntry {

@@ -42,7 +42,7 @@ export async function openSealedWriter(options: SealedWriterOptions): Promise<Se
     frames,
     async end() {
       await frames.end();
-      await payload.write([encodeSeekTable(frames.frames)]);
+      await payload.write(encodeSeekTable(frames.frames));
       await payload.end();
       await upload.finish();
       return {

@@ -39,8 +39,10 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   });
   const fileKey = randomBytes(32);
   const nonce = randomBytes(payloadNonceBytes);
+  let spooled = 0;
   const payload = new PayloadWriter(payloadKey(fileKey, nonce), nonce, async (part) => {
-    await translated(() => writeFully(handle, part));
+    await translated(() => writeFully(handle, part, spooled));
+    spooled += part.length;
     stored.spool(part.length);
   });
   const frames = new FrameWriter({ frameBytes, level, fail, emit: (frame) => payload.write(frame) });

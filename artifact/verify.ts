@@ -1,17 +1,20 @@
 // Proves that a committed artifact is whole: its bytes by the manifest's hashes, and with a key every entry by the catalogue's.
-import { createHash } from "node:crypto";
-import { type CatalogueEntry, formatCatalogueLine } from "./catalogue.ts";
+import { hexOf } from "./bytes.ts";
 import { type ArtifactPlace, openStored, readDocuments } from "./document-reader.ts";
+import type { Engine } from "./engine/engine.ts";
 import { printablePath } from "./entry-path.ts";
 import { ArtifactError } from "./errors.ts";
 import type { Manifest, SealedFile } from "./manifest.ts";
-import { type OpenedEntry, type OpenOptions, openArtifact } from "./open.ts";
-import { partsOf } from "./read-back.ts";
-import { Tally } from "./tally.ts";
+import { type OpenOptions, openWith } from "./open.ts";
+import { isDescribedBy, type OpenedEntry } from "./opened-entry.ts";
+import { partsOf } from "./storage/file-parts.ts";
+import { StoredCheck } from "./stored-check.ts";
 
 export interface VerifyOptions extends ArtifactPlace {
   /** With a key everything is decrypted, decompressed and compared with the catalogue as well. */
   readonly identities?: readonly string[];
+  /** Called with the bytes looked at so far and with how many there are, stored ones first. */
+  readonly onProgress?: (bytes: number, total: number) => void;
 }
 
 export interface Verification {
@@ -25,62 +28,73 @@ export interface Verification {
  * Throws at the first damage: `ArtifactError` `ARTIFACT_CORRUPT`, with the file and where in it as facts. Other codes as
  * `openArtifact`.
  */
-export async function verify(options: VerifyOptions): Promise<Verification> {
-  const { manifest, manifestSha256 } = await readDocuments(options);
-  await verifyBytes(options, manifest.artifact);
-  await verifyBytes(options, manifest.catalogue);
-  if (!options.identities) return { manifest, manifestSha256, depth: "BYTES" };
-  await verifyContents({ ...options, identities: options.identities });
+export async function verifyWith(engine: Engine, options: VerifyOptions): Promise<Verification> {
+  const { manifest, manifestSha256 } = await readDocuments(engine, options);
+  const { identities, onProgress } = options;
+  const storedBytes = manifest.artifact.storedBytes + manifest.catalogue.storedBytes;
+  const total = storedBytes + (identities ? manifest.plainBytes : 0);
+  let done = 0;
+  const advance = (bytes: number) => {
+    done += bytes;
+    onProgress?.(done, total);
+  };
+  await verifyBytes(engine, { ...options, facts: manifest.artifact, advance });
+  await verifyBytes(engine, { ...options, facts: manifest.catalogue, advance });
+  if (!identities) return { manifest, manifestSha256, depth: "BYTES" };
+  await verifyContents(engine, { ...options, identities, advance });
   return { manifest, manifestSha256, depth: "CONTENTS" };
 }
 
-async function verifyBytes(place: ArtifactPlace, facts: SealedFile): Promise<void> {
+interface Advancing {
+  readonly advance: (bytes: number) => void;
+}
+
+async function verifyBytes(
+  engine: Engine,
+  { facts, advance, ...place }: ArtifactPlace & Advancing & { readonly facts: SealedFile },
+): Promise<void> {
   const file = await openStored(place, facts.name);
-  const tally = new Tally();
   try {
-    if (file.size !== facts.storedBytes) throw damaged(facts.name, { storedBytes: file.size });
-    for await (const part of partsOf(file, place.signal)) tally.update(part);
+    if (file.size !== facts.storedBytes)
+      throw new ArtifactError("ARTIFACT_CORRUPT", `${facts.name} is damaged: it has another length.`, {
+        file: facts.name,
+        storedBytes: file.size,
+      });
+    const check = new StoredCheck(engine, facts);
+    for await (const part of partsOf(file, place.signal)) {
+      check.update(part);
+      advance(part.length);
+    }
+    check.end();
   } finally {
     await file.close();
   }
-  const { sha256, groups } = tally.end();
-  const bad = groups.sha256.findIndex((digest, index) => digest !== facts.groups.sha256[index]);
-  if (bad !== -1) throw damaged(facts.name, { position: bad * groups.groupBytes, length: groups.groupBytes });
-  if (sha256 !== facts.sha256 || JSON.stringify(groups) !== JSON.stringify(facts.groups)) throw damaged(facts.name);
 }
 
-async function verifyContents(options: OpenOptions): Promise<void> {
-  await using artifact = await openArtifact(options);
-  const expected = artifact.catalogue()[Symbol.asyncIterator]();
+async function verifyContents(engine: Engine, { advance, ...options }: OpenOptions & Advancing): Promise<void> {
+  await using artifact = await openWith(engine, options);
+  const described = artifact.catalogue()[Symbol.asyncIterator]();
   try {
     for await (const entry of artifact.entries()) {
-      const next = await expected.next();
-      if (next.done || lineOf(next.value) !== lineOf(await described(entry)))
+      const { done, value } = await described.next();
+      if (done || !isDescribedBy(entry, value) || (await contentSha256(engine, entry)) !== value.sha256)
         throw new ArtifactError("ARTIFACT_CORRUPT", "An entry is not what the catalogue says it is.", {
           path: printablePath(entry.path),
           offset: entry.offset,
         });
+      advance(entry.size);
     }
-    const left = await expected.next();
+    const left = await described.next();
     if (!left.done) throw new ArtifactError("ARTIFACT_CORRUPT", "The catalogue names an entry that is not there.");
   } finally {
-    await expected.return?.();
+    await described.return?.();
   }
 }
 
-/** What a catalogue says of the entry; reads its content. */
-async function described({ content, ...entry }: OpenedEntry): Promise<CatalogueEntry> {
-  if (entry.kind !== "file") return entry;
-  const hash = createHash("sha256");
-  for await (const bytes of content) hash.update(bytes);
-  return { ...entry, sha256: hash.digest("hex") };
-}
-
-function lineOf(entry: CatalogueEntry): string {
-  return formatCatalogueLine({ kind: "entry", entry });
-}
-
-function damaged(file: string, facts: Record<string, number> = {}): ArtifactError {
-  const message = `${file} is damaged: its bytes are not those that were sealed.`;
-  return new ArtifactError("ARTIFACT_CORRUPT", message, { file, ...facts });
+async function contentSha256(engine: Engine, { kind, bytes, content }: OpenedEntry): Promise<string | undefined> {
+  if (kind !== "file") return undefined;
+  if (bytes) return engine.sha256(bytes);
+  const hash = engine.startSha256();
+  for await (const piece of content) hash.update(piece);
+  return hexOf(hash.digest());
 }

@@ -1,5 +1,5 @@
 // Says why a download could not be prepared: for every error one code of the closed list and one sentence for the customer.
-import { ArtifactError, StorageError } from "#artifact/node";
+import { ArtifactError, ExportError, StorageError } from "#artifact/node";
 import { HubError } from "../clients/hub/hub-error.ts";
 import { JobCanceledError, LeaseLostError } from "../clients/hub/keep-alive/lease.ts";
 
@@ -40,6 +40,8 @@ export class PreparationError extends Error {
 /** Total: what has no name here is `TIMEOUT`, which the hub tries again. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof PreparationError) return failure(error.code, error.message);
+  if (error instanceof ExportError)
+    return failure(error.code === "NOT_FOUND" ? "PATH_NOT_FOUND" : "QUOTA_EXCEEDED", error.message);
   if (error instanceof LeaseLostError || error instanceof JobCanceledError) return failure(error.code);
   if (error instanceof ArtifactError) return artifactFailure(error.code);
   if (error instanceof StorageError) return failure(error.code === "DISK_FULL" ? error.code : "STORAGE_UNAVAILABLE");

@@ -2,19 +2,26 @@
 import { createHash } from "node:crypto";
 import { identityToRecipient } from "age-encryption";
 import * as z from "zod";
-import { ArtifactError, localStorage, type OpenedArtifact, openArtifact, snapshotDirectory } from "#artifact/node";
+import {
+  ArtifactError,
+  isEverything,
+  localStorage,
+  type OpenedArtifact,
+  openArtifact,
+  selectEntries,
+  snapshotDirectory,
+  tar,
+  zip,
+} from "#artifact/node";
 import type { ClaimedJob, HubClient } from "../clients/hub/hub-client.ts";
 import { HubError } from "../clients/hub/hub-error.ts";
 import type { ProcessIdentity } from "../clients/hub/identity.ts";
-import type { ProgressChannel } from "../clients/hub/progress-channel.ts";
+import type { JobProgress, ProgressChannel } from "../clients/hub/progress-channel.ts";
 import { type ArchiveFile, tooLarge, writeArchive } from "./archive-file.ts";
 import { PreparationError } from "./failure.ts";
 import type { Draft, PreparedDownloads } from "./prepared.ts";
 import { Progress } from "./progress.ts";
-import { pickEntries, Selection } from "./selection.ts";
 import type { Stores } from "./stores.ts";
-import { pickMembers } from "./tar-members.ts";
-import { zip } from "./zip.ts";
 
 export interface Workshop {
   readonly hub: HubClient;
@@ -33,9 +40,6 @@ const secretsSchema = z.object({ identities: z.array(z.string()).min(1) });
 
 /** For how long a stumbling hub is asked again; the lease ends it sooner where that is lost. */
 const retryForMs = 120_000;
-
-/** A hard link is a name of a file, and not of another hard link: one run finds that out, the next one is complete. */
-const mostRuns = 4;
 
 /**
  * Resolves when the hub has noted the download as ready. Whatever it throws, nothing of the snapshot is served, unless the hub could
@@ -101,23 +105,20 @@ async function write(
   { jobId, leaseEpoch, restore }: RestoreJob,
   { artifact, draft, signal }: { artifact: OpenedArtifact; draft: Draft; signal: AbortSignal },
 ): Promise<ArchiveFile> {
+  const { form, restoreId, selection } = restore;
+  const { manifest } = artifact;
   const maxBytes = Number(restore.maxDownloadBytes ?? 0) || Number.POSITIVE_INFINITY;
-  const progress = new Progress(artifact.manifest, { leaseEpoch, publish: (news) => channel.publish(jobId, news) });
-  const limits = { maxBytes, signal, onWritten: (bytes: number) => progress.written(bytes) };
-  if (restore.form === "TAR" && artifact.manifest.artifact.plainBytes > maxBytes && restore.selection.length === 0)
-    throw tooLarge(maxBytes);
-  const selection = new Selection(restore.selection);
-  for (let runs = 1; ; runs++) {
-    const content =
-      restore.form === "TAR"
-        ? pickMembers(progress.tar(artifact.tar()), selection)
-        : zip(pickEntries(progress.entries(artifact.entries()), selection), `xvault-${restore.restoreId}.txt`);
-    const written = await writeArchive(draft.path, content, limits);
-    if (selection.endRun()) return written;
-    if (runs === mostRuns)
-      throw new PreparationError(
-        "QUOTA_EXCEEDED",
-        "The hard links selected here lead too far: restore everything instead.",
-      );
-  }
+  const publish = (news: JobProgress) => channel.publish(jobId, news);
+  const everything = isEverything(selection);
+  if (form === "TAR" && everything && manifest.artifact.plainBytes > maxBytes) throw tooLarge(maxBytes);
+
+  const selected = everything ? null : await selectEntries(artifact, selection);
+  const { files, bytes } = selected ?? { files: manifest.counts.files, bytes: manifest.plainBytes };
+  const progress = new Progress({ leaseEpoch, publish, files, bytes });
+  const entries = () => progress.entries(selected?.entries() ?? artifact.entries());
+  const content = () => {
+    if (form === "ZIP") return zip(entries(), `xvault-${restoreId}.txt`);
+    return everything ? progress.tar(artifact.tar(), manifest.artifact.plainBytes) : tar(entries());
+  };
+  return writeArchive(draft.path, content(), { maxBytes, signal, onWritten: (written) => progress.written(written) });
 }

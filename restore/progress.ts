@@ -1,44 +1,47 @@
 // Counts how far a preparation has come, for whoever watches the job.
-import type { Entry, Manifest } from "#artifact/node";
+import type { OpenedEntry } from "#artifact/node";
 import type { JobProgress } from "../clients/hub/progress-channel.ts";
 
 export interface ProgressTerms {
   readonly leaseEpoch: number;
   readonly publish: (progress: JobProgress) => void;
+  /** How many there will be. */
+  readonly files: number;
+  /** Of all their contents. */
+  readonly bytes: number;
 }
 
-/** Everything passes through it, also what is not selected: that is read and proven like the rest. */
+/** Whatever goes into the download passes through it. */
 export class Progress {
   readonly #terms: ProgressTerms;
-  readonly #manifest: Manifest;
   #filesDone = 0;
   #bytesDone = 0;
-  #bytesTotal = 0;
+  #bytesTotal: number;
   #written = 0;
 
-  constructor(manifest: Manifest, terms: ProgressTerms) {
-    this.#manifest = manifest;
+  constructor(terms: ProgressTerms) {
     this.#terms = terms;
+    this.#bytesTotal = terms.bytes;
   }
 
-  async *tar(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    this.#begin(this.#manifest.artifact.plainBytes);
+  /** A whole tar: its files are not looked at, and `bytes` is its length. */
+  async *tar(content: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<Uint8Array> {
+    this.#bytesTotal = bytes;
     for await (const chunk of content) {
       this.#bytesDone += chunk.length;
       this.#publish();
       yield chunk;
     }
-    this.#filesDone = this.#manifest.counts.files;
+    this.#filesDone = this.#terms.files;
     this.#publish();
   }
 
-  async *entries(entries: AsyncIterable<Entry>): AsyncGenerator<Entry> {
-    this.#begin(this.#manifest.plainBytes);
+  async *entries(entries: AsyncIterable<OpenedEntry>): AsyncGenerator<OpenedEntry> {
     for await (const entry of entries) {
       const before = this.#bytesDone;
-      yield entry.content ? { ...entry, content: this.#content(entry.content) } : entry;
+      yield { ...entry, content: this.#content(entry.content) };
       if (entry.kind === "file") this.#filesDone += 1;
-      this.#bytesDone = before + (entry.size ?? 0);
+      this.#bytesDone = before + entry.size;
       this.#publish();
     }
   }
@@ -56,18 +59,12 @@ export class Progress {
     }
   }
 
-  #begin(bytesTotal: number): void {
-    this.#bytesTotal = bytesTotal;
-    this.#bytesDone = 0;
-    this.#filesDone = 0;
-  }
-
   #publish(): void {
     this.#terms.publish({
       leaseEpoch: this.#terms.leaseEpoch,
       phase: "PREPARING",
       filesDone: this.#filesDone,
-      filesTotal: this.#manifest.counts.files,
+      filesTotal: this.#terms.files,
       bytesDone: this.#bytesDone,
       bytesTotal: this.#bytesTotal,
       storedBytes: this.#written,

@@ -21,12 +21,8 @@ export class PayloadWriter {
     this.#partUsed = lead.length;
   }
 
-  /** Takes all of `pieces`, one after another. Not to be called again before it resolved. */
-  async write(pieces: readonly Uint8Array[]): Promise<void> {
-    for (const piece of pieces) await this.#write(piece);
-  }
-
-  async #write(plain: Uint8Array): Promise<void> {
+  /** Not to be called again before it resolved; `plain` must stay as it is until then. */
+  async write(plain: Uint8Array): Promise<void> {
     let at = 0;
     while (at < plain.length) {
       if (this.#chunkUsed === chunkBytes) await this.#seal(this.#chunk, false);

@@ -33,9 +33,9 @@ export function checkFileName(name: string): void {
 }
 
 /** Writes go through in pieces where the system takes less than it was given. */
-export async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+export async function writeFully(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let written = 0; written < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written);
+    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written);
     written += bytesWritten;
   }
 }

@@ -4,11 +4,12 @@ import { lstat, mkdir, open, readdir, realpath, rename, rm, statfs } from "node:
 import { basename, dirname, join, resolve } from "node:path";
 import { StorageError } from "../errors.ts";
 import { idPattern } from "../snapshot-directory.ts";
-import { beginDraft, syncDirectory } from "./local-draft.ts";
+import { beginDraft, type DraftPlace, finishReplacing, syncDirectory } from "./local-draft.ts";
 import { checkFileName, fileReader, translated } from "./local-file.ts";
 import type { Storage } from "./storage.ts";
 
 const stagingPrefix = ".staging-";
+const replacingPrefix = ".replacing-";
 const removedPrefix = ".removed-";
 
 /**
@@ -36,7 +37,7 @@ export function localStorage(base: string): Storage {
       return translated(async () => {
         await makeDirectories(root, ids.slice(0, -1));
         const target = join(await locate(ids.slice(0, -1)), ids.at(-1) ?? "");
-        return beginDraft({ target, staging: stagingPath(target, attempt) });
+        return beginDraft(placeOf(target, attempt));
       });
     },
     async stat(directory, name) {
@@ -64,10 +65,11 @@ export function localStorage(base: string): Storage {
         if (above === undefined) return;
         const target = join(above, ids.at(-1) ?? "");
         // One rename takes the whole directory out of sight: a removal that was interrupted leaves no half of it.
-        const doomed = join(above, `${removedPrefix}${basename(target)}`);
-        await rm(doomed, { recursive: true, force: true });
-        await rename(target, doomed).catch(ignoreMissing);
-        await rm(doomed, { recursive: true, force: true });
+        const { removed, replacing } = placeOf(target, "");
+        await rm(removed, { recursive: true, force: true });
+        await rename(target, removed).catch(ignoreMissing);
+        await rm(removed, { recursive: true, force: true });
+        await rm(replacing, { recursive: true, force: true });
         await syncDirectory(above);
       });
     },
@@ -75,9 +77,14 @@ export function localStorage(base: string): Storage {
       const kept = new Set<string>();
       for (const draft of live) {
         const [directory = "", attempt = ""] = draft.split(":");
-        kept.add(stagingPath(join(root, ...partsOf(directory)), attempt));
+        kept.add(placeOf(join(root, ...partsOf(directory)), attempt).staging);
       }
       let swept = 0;
+      // First of all, for until then what is being replaced may be nowhere else.
+      for await (const { path, entries } of directoriesBelow(root))
+        for (const { name } of entries)
+          if (name.startsWith(replacingPrefix))
+            await translated(() => finishReplacing(placeOf(join(path, name.slice(replacingPrefix.length)), "")));
       for await (const { path, entries } of directoriesBelow(root))
         for (const entry of entries) {
           const stale = join(path, entry.name);
@@ -104,9 +111,15 @@ function partsOf(directory: string): string[] {
   return ids;
 }
 
-function stagingPath(target: string, attempt: string): string {
-  // A point is in no id, so no two drafts have one name.
-  return join(dirname(target), `${stagingPrefix}${basename(target)}.${attempt}`);
+/** A point is in no id, so none of these names is another's. */
+function placeOf(target: string, attempt: string): DraftPlace {
+  const beside = (prefix: string, suffix = "") => join(dirname(target), `${prefix}${basename(target)}${suffix}`);
+  return {
+    target,
+    staging: beside(stagingPrefix, `.${attempt}`),
+    replacing: beside(replacingPrefix),
+    removed: beside(removedPrefix),
+  };
 }
 
 /** Makes one level after another, each durable in the one above it, whoever made it and did not come to that. */

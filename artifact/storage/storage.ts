@@ -6,27 +6,45 @@ export interface RangeReader {
   readonly size: number;
   /** Exactly `length` bytes from `position`; throws `StorageError` where they are not there. */
   read(position: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** May be called twice. */
   close(): Promise<void>;
 }
 
 /** One file on its way into a draft. Parts are sent one after another. */
 export interface Upload {
-  /** Resolves when the part is accepted; the buffer may be re-used after that. */
+  /**
+   * Resolves when the part is accepted; the buffer may be re-used after that. A part that failed with `STORAGE_UNAVAILABLE` is not
+   * in the file, whatever of it reached the storage: sent again, it takes the same place (the same position of a local file, the
+   * same number of a multipart upload).
+   */
   send(part: Uint8Array): Promise<void>;
-  /** Makes what was sent durable (fsync). */
+  /**
+   * Makes what was sent durable (fsync). May be called again where it failed with `STORAGE_UNAVAILABLE`; a storage that may have
+   * lost what was sent, as after an fsync that failed, throws `NOT_STORED`.
+   */
   finish(): Promise<void>;
 }
 
 /** A directory in the making. Nobody sees it before `commit`; `abort` leaves nothing, and may be called at any time, also twice. */
 export interface Draft {
+  /** May be called again where it failed with `STORAGE_UNAVAILABLE`; the file starts empty then. */
   create(name: string): Promise<Upload>;
   /** Reads a finished file back from the storage itself. */
   open(name: string): Promise<RangeReader>;
-  /** Publishes all finished files at once under the directory's name, durably. Throws where it exists already. */
+  /**
+   * Publishes all finished files at once under the directory's name, durably. Throws where it exists already. Where it failed with
+   * `STORAGE_UNAVAILABLE` it may have taken effect all the same: `retrying` looks, and calls it again where it has not.
+   */
   commit(): Promise<void>;
+  /**
+   * As `commit`, in place of the committed directory of that name, which is removed. Throws `NOT_STORED` where there is none.
+   * Whenever it is interrupted, one of the two is there in full, if need be after the next `sweep`.
+   */
+  replace(): Promise<void>;
   abort(): Promise<void>;
 }
 
+/** Every operation here may be repeated where it failed with `STORAGE_UNAVAILABLE`. */
 export interface Storage {
   /**
    * Starts a draft of `directory`, a relative path whose parts are ids (`[A-Za-z0-9_-]{1,64}`); anything else is refused.

@@ -1,24 +1,46 @@
 // Hands a stream out in lengths that its reader chooses, copying only across the borders of its pieces.
 import { ArtifactError } from "../errors.ts";
 
-export class ByteQueue implements AsyncDisposable {
-  /** Bytes handed out so far. */
-  position = 0;
-  readonly #source: AsyncIterator<Uint8Array>;
-  #piece: Uint8Array = new Uint8Array();
+/** A stretch of a stream. Where a reader skips, the stretches it skips may be missing. */
+export interface Piece {
+  /** Where in the stream it starts. */
+  readonly start: number;
+  readonly bytes: Uint8Array;
+}
 
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#source = source[Symbol.asyncIterator]();
+export class ByteQueue {
+  readonly #source: AsyncIterator<Piece>;
+  #bytes: Uint8Array = new Uint8Array();
+  #start = 0;
+  #at = 0;
+
+  constructor(source: AsyncIterator<Piece>) {
+    this.#source = source;
+  }
+
+  /** In the stream. */
+  get position(): number {
+    return this.#start + this.#at;
+  }
+
+  /** The next `length` bytes, which stay where they are, if all of them are in memory. */
+  peek(length: number): Uint8Array | null {
+    return this.#bytes.length - this.#at < length ? null : this.#bytes.subarray(this.#at, this.#at + length);
+  }
+
+  /** As `take`, at once, where that is possible. */
+  takeNow(length: number): Uint8Array | null {
+    const bytes = this.peek(length);
+    if (bytes) this.#at += length;
+    return bytes;
   }
 
   /** Exactly `length` bytes. Throws `ArtifactError` `ARTIFACT_CORRUPT` where the stream ends before. */
   async take(length: number): Promise<Uint8Array> {
-    if (length === 0) return new Uint8Array();
-    const first = await this.next(length);
-    if (first.length === length) return first;
-    const taken = Buffer.allocUnsafe(length);
-    taken.set(first);
-    for (let filled = first.length; filled < length; ) {
+    const atHand = this.takeNow(length);
+    if (atHand) return atHand;
+    const taken = new Uint8Array(length);
+    for (let filled = 0; filled < length; ) {
       const more = await this.next(length - filled);
       taken.set(more, filled);
       filled += more.length;
@@ -28,27 +50,39 @@ export class ByteQueue implements AsyncDisposable {
 
   /** At least one byte and `most` at most, without copying. Throws as `take` does. */
   async next(most: number): Promise<Uint8Array> {
-    if (await this.isAtEnd()) throw new ArtifactError("ARTIFACT_CORRUPT", "The archive in the backup ends too early.");
-    const bytes = this.#piece.subarray(0, most);
-    this.#piece = this.#piece.subarray(bytes.length);
-    this.position += bytes.length;
-    return bytes;
+    if (await this.isAtEnd()) throw endsTooEarly();
+    const next = this.#bytes.subarray(this.#at, this.#at + most);
+    this.#at += next.length;
+    return next;
   }
 
+  /** Goes on to a position that is not behind the present one, at once; false, and nothing is done, where it is not in memory. */
+  skipNow(position: number): boolean {
+    if (position > this.#start + this.#bytes.length) return false;
+    this.#at = position - this.#start;
+    return true;
+  }
+
+  /** As `skipNow`, wherever the position is. Throws as `take` does. */
   async skipTo(position: number): Promise<void> {
-    while (this.position < position) await this.next(position - this.position);
+    while (!this.skipNow(position)) if (!(await this.#advance())) throw endsTooEarly();
   }
 
   async isAtEnd(): Promise<boolean> {
-    while (this.#piece.length === 0) {
-      const { done, value } = await this.#source.next();
-      if (done) return true;
-      this.#piece = value;
-    }
+    while (this.#at === this.#bytes.length) if (!(await this.#advance())) return true;
     return false;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#source.return?.();
+  async #advance(): Promise<boolean> {
+    const { done, value } = await this.#source.next();
+    if (done) return false;
+    this.#bytes = value.bytes;
+    this.#start = value.start;
+    this.#at = 0;
+    return true;
   }
+}
+
+function endsTooEarly(): ArtifactError {
+  return new ArtifactError("ARTIFACT_CORRUPT", "The archive in the backup ends too early.");
 }

@@ -1,7 +1,8 @@
 // Writes the header of one tar entry: POSIX ustar, with a PAX extended header in front where ustar cannot say it.
-import { isUtf8 } from "node:buffer";
+import { isPrefix, joined, writeAscii } from "../bytes.ts";
 import type { Entry } from "../entry.ts";
-import { blockBytes, kindTypes, nameFieldBytes, paxType, ustarField } from "./layout.ts";
+import { blockBytes, kindTypes, largestId, largestSize, nameFieldBytes, paxType, ustarField } from "./layout.ts";
+import { type PaxRecord, paxRecords, writeRecord } from "./pax-records.ts";
 
 export interface TarEntry {
   readonly kind: Entry["kind"];
@@ -16,22 +17,51 @@ export interface TarEntry {
   readonly linkName: Uint8Array | null;
 }
 
-const largestSize = 0o77777777777;
-const largestId = 0o7777777;
-const slash = Buffer.from("/");
+const encoder = new TextEncoder();
+const slash = encoder.encode("/");
 
 /** The block or blocks in front of the entry's content. */
-export function encodeTarHeader(entry: TarEntry): Buffer {
-  const name = entry.kind === "directory" ? Buffer.concat([entry.name, slash]) : entry.name;
+export function encodeTarHeader(entry: TarEntry): Uint8Array {
+  const plan = planHeader(entry);
+  const header = new Uint8Array(plan.length);
+  writeHeader(header, plan);
+  return header;
+}
+
+/** Whether `header` is the one that `encodeTarHeader` makes for the entry. `scratch` is memory to make it in, if it is long enough. */
+export function isHeaderOf(entry: TarEntry, header: Uint8Array, scratch: Uint8Array): boolean {
+  const plan = planHeader(entry);
+  if (plan.length !== header.length) return false;
+  const expected = plan.length > scratch.length ? new Uint8Array(plan.length) : scratch.fill(0, 0, plan.length);
+  writeHeader(expected, plan);
+  return isPrefix(header, expected);
+}
+
+interface HeaderPlan {
+  readonly entry: TarEntry;
+  readonly name: Uint8Array;
+  readonly records: readonly PaxRecord[];
+  readonly recordsLength: number;
+  readonly length: number;
+}
+
+function planHeader(entry: TarEntry): HeaderPlan {
+  const name = entry.kind === "directory" ? joined([entry.name, slash]) : entry.name;
   const records = paxRecords(entry, name);
-  const extended = records.reduce((sum, record) => sum + record.length, 0);
-  const header = Buffer.alloc(extended === 0 ? blockBytes : 2 * blockBytes + paddedBytes(extended));
-  if (extended > 0) {
-    writeBlock(header, { ...plainFields, type: paxType, name: paxName, size: extended });
+  let recordsLength = 0;
+  for (const record of records) recordsLength += record.length;
+  const length = records.length === 0 ? blockBytes : 2 * blockBytes + paddedBytes(recordsLength);
+  return { entry, name, records, recordsLength, length };
+}
+
+/** `header` holds zeros. */
+function writeHeader(header: Uint8Array, { entry, name, records, recordsLength, length }: HeaderPlan): void {
+  if (records.length > 0) {
+    writeBlock(header, 0, { ...plainFields, type: paxType, name: paxName, size: recordsLength });
     let at = blockBytes;
-    for (const record of records) at += record.copy(header, at);
+    for (const record of records) at = writeRecord(header, at, record);
   }
-  writeBlock(header.subarray(header.length - blockBytes), {
+  writeBlock(header, length - blockBytes, {
     type: kindTypes[entry.kind],
     name,
     linkName: entry.linkName,
@@ -41,7 +71,6 @@ export function encodeTarHeader(entry: TarEntry): Buffer {
     uid: orZero(entry.uid, largestId),
     gid: orZero(entry.gid, largestId),
   });
-  return header;
 }
 
 /** `bytes` with the zeros that fill their last block. */
@@ -52,43 +81,6 @@ export function paddedBytes(bytes: number): number {
 /** What ustar cannot say is in the extended header; its own field then says 0, as GNU tar writes it. */
 function orZero(value: number, largest: number): number {
   return value >= 0 && value <= largest ? value : 0;
-}
-
-function paxRecords(entry: TarEntry, name: Uint8Array): Buffer[] {
-  const records: Buffer[] = [];
-  const put = (key: string, value: string | Uint8Array) => records.push(paxRecord(key, value));
-  const long = (bytes: Uint8Array | null): bytes is Uint8Array => bytes !== null && !fitsField(bytes);
-  const { linkName, mtimeMs } = entry;
-  const longName = long(name);
-  const longLink = long(linkName);
-  if ((longName && !isUtf8(name)) || (longLink && !isUtf8(linkName))) put("hdrcharset", "BINARY");
-  if (longName) put("path", name);
-  if (longLink) put("linkpath", linkName);
-  if (entry.size > largestSize) put("size", String(entry.size));
-  if (mtimeMs < 0 || mtimeMs % 1000 !== 0 || mtimeMs > largestSize * 1000) put("mtime", secondsText(mtimeMs));
-  if (entry.uid > largestId) put("uid", String(entry.uid));
-  if (entry.gid > largestId) put("gid", String(entry.gid));
-  return records;
-}
-
-/** Short and ASCII: everything else goes where its encoding is defined. */
-function fitsField(name: Uint8Array): boolean {
-  return name.length <= nameFieldBytes && name.every((byte) => byte < 0x80);
-}
-
-/** `<length> <key>=<value>\n`, where the length counts its own digits. */
-function paxRecord(key: string, value: string | Uint8Array): Buffer {
-  const bytes = typeof value === "string" ? Buffer.from(value) : value;
-  const rest = key.length + bytes.length + 3;
-  let length = rest + String(rest).length;
-  if (String(length).length > String(rest).length) length += 1;
-  return Buffer.concat([Buffer.from(`${length} ${key}=`), bytes, Buffer.from("\n")]);
-}
-
-function secondsText(mtimeMs: number): string {
-  const magnitude = Math.abs(mtimeMs);
-  const fraction = String(magnitude % 1000).padStart(3, "0");
-  return `${mtimeMs < 0 ? "-" : ""}${Math.floor(magnitude / 1000)}.${fraction}`;
 }
 
 interface BlockFields {
@@ -102,34 +94,42 @@ interface BlockFields {
   readonly gid: number;
 }
 
-const paxName = Buffer.from("PaxHeader");
+const paxName = encoder.encode("PaxHeader");
+const magic = "ustar\u000000";
+const space = 0x20;
+const checksumDigits = { at: ustarField.checksum.at, length: 7 };
 const plainFields = { linkName: null, mode: 0o644, mtime: 0, uid: 0, gid: 0 };
 
-function writeBlock(block: Buffer, fields: BlockFields): void {
-  block.set(fields.name.subarray(0, nameFieldBytes), ustarField.name.at);
-  writeOctal(block, ustarField.mode, fields.mode);
-  writeOctal(block, ustarField.uid, fields.uid);
-  writeOctal(block, ustarField.gid, fields.gid);
-  writeOctal(block, ustarField.size, fields.size);
-  writeOctal(block, ustarField.mtime, fields.mtime);
-  block.write(fields.type, ustarField.type.at, "latin1");
-  if (fields.linkName) block.set(fields.linkName.subarray(0, nameFieldBytes), ustarField.linkName.at);
-  block.write("ustar\u000000", ustarField.magic.at, "latin1");
-  writeOctal(block, ustarField.deviceMajor, 0);
-  writeOctal(block, ustarField.deviceMinor, 0);
-  // The sum counts its own field as spaces.
-  block.fill(0x20, ustarField.checksum.at, ustarField.checksum.at + ustarField.checksum.length);
-  let sum = 0;
-  for (let at = 0; at < blockBytes; at++) sum += block[at] ?? 0;
-  writeOctal(block, { at: ustarField.checksum.at, length: 7 }, sum);
+/** Writes a block that holds zeros. */
+function writeBlock(header: Uint8Array, start: number, fields: BlockFields): void {
+  writeName(header, start + ustarField.name.at, fields.name);
+  writeOctal(header, start, ustarField.mode, fields.mode);
+  writeOctal(header, start, ustarField.uid, fields.uid);
+  writeOctal(header, start, ustarField.gid, fields.gid);
+  writeOctal(header, start, ustarField.size, fields.size);
+  writeOctal(header, start, ustarField.mtime, fields.mtime);
+  writeAscii(header, start + ustarField.type.at, fields.type);
+  if (fields.linkName) writeName(header, start + ustarField.linkName.at, fields.linkName);
+  writeAscii(header, start + ustarField.magic.at, magic);
+  writeOctal(header, start, ustarField.deviceMajor, 0);
+  writeOctal(header, start, ustarField.deviceMinor, 0);
+  // The sum counts its own field as spaces. Behind the device numbers there are only zeros.
+  let sum = ustarField.checksum.length * space;
+  for (let at = start; at < start + ustarField.prefix.at; at++) sum += header[at] ?? 0;
+  writeOctal(header, start, checksumDigits, sum);
+  header[start + ustarField.checksum.at + checksumDigits.length] = space;
+}
+
+function writeName(header: Uint8Array, start: number, name: Uint8Array): void {
+  const length = Math.min(name.length, nameFieldBytes);
+  for (let at = 0; at < length; at++) header[start + at] = name[at] ?? 0;
 }
 
 /** Digits to the end of the field but one, then a NUL. */
-function writeOctal(block: Buffer, field: { at: number; length: number }, value: number): void {
+function writeOctal(header: Uint8Array, start: number, field: { at: number; length: number }, value: number): void {
   let rest = value;
-  for (let at = field.at + field.length - 2; at >= field.at; at--) {
-    block[at] = 0x30 + (rest % 8);
+  for (let at = start + field.at + field.length - 2; at >= start + field.at; at--) {
+    header[at] = 0x30 + (rest % 8);
     rest = Math.floor(rest / 8);
   }
-  block[field.at + field.length - 1] = 0;
 }

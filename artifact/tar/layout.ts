@@ -3,6 +3,12 @@ import type { Entry } from "../entry.ts";
 
 export const blockBytes = 512;
 export const nameFieldBytes = 100;
+/** Longest extended header: room for two names of the greatest length. */
+export const maxPaxBytes = 131_072;
+
+/** Greatest numbers that the fields hold. */
+export const largestSize = 0o77777777777;
+export const largestId = 0o7777777;
 
 export const ustarField = {
   name: { at: 0, length: nameFieldBytes },
@@ -27,3 +33,9 @@ export const kindTypes: Readonly<Record<Entry["kind"], string>> = {
   directory: "5",
 };
 export const paxType = "x";
+
+/** Whether the header of one entry can be this long: a block of its own, or behind a block and the records of an extended header. */
+export function isHeaderLength(bytes: number): boolean {
+  if (bytes === blockBytes) return true;
+  return bytes % blockBytes === 0 && bytes > 2 * blockBytes && bytes <= 2 * blockBytes + maxPaxBytes;
+}

@@ -1,25 +1,19 @@
 // Cuts a stream into frames, compresses several at once, and hands them on in their order with bounded memory.
 import { availableParallelism } from "node:os";
-import { Compressor } from "./compressor.ts";
+import { compressFrame } from "./compress.ts";
 import type { FrameSize } from "./seek-table.ts";
 
-/** A frame for every processor, while the next is being filled; libuv has four threads. */
-const framesInFlight = Math.min(Math.max(availableParallelism(), 2), 4);
+/** A frame for every processor and one that waits for its turn to be handed on; libuv has four threads. */
+const framesInFlight = Math.min(availableParallelism() + 1, 4);
 
 export interface FrameWriterOptions {
   /** Plaintext of a full frame, in bytes. */
   readonly frameBytes: number;
   readonly level: number;
-  /** Called with the pieces of one frame after another. */
-  readonly emit: (frame: readonly Uint8Array[]) => Promise<void>;
+  /** Called with one frame after another. */
+  readonly emit: (frame: Uint8Array) => Promise<void>;
   /** Called once where a frame cannot be made or handed on: nobody may be writing at that moment. */
   readonly fail: (error: unknown) => void;
-}
-
-/** What a frame is filled into and compressed with. */
-interface Slot {
-  readonly plain: Buffer;
-  readonly compressor: Compressor;
 }
 
 export class FrameWriter implements Disposable {
@@ -28,9 +22,11 @@ export class FrameWriter implements Disposable {
   /** Plaintext taken so far: the position in the stream. */
   plainBytes = 0;
   readonly #options: FrameWriterOptions;
-  readonly #slots: Slot[] = [];
-  readonly #idle: Slot[] = [];
-  #filling: Slot | null = null;
+  /** Buffers that nothing is being compressed from. */
+  readonly #idle: Buffer[] = [];
+  /** The memory of frames that share it with nobody. */
+  readonly #memory = new WeakMap<Uint8Array, ArrayBuffer>();
+  #filling: Buffer | null = null;
   #used = 0;
   #inFlight = 0;
   /** Settles when every frame begun so far was handed on; it never rejects. */
@@ -51,13 +47,13 @@ export class FrameWriter implements Disposable {
 
   /** Ends the frame in hand, if it holds anything. */
   async flush(): Promise<void> {
-    const slot = this.#filling;
-    if (!slot) return;
+    const buffer = this.#filling;
+    if (!buffer) return;
     await this.#room();
-    const plain = slot.plain.subarray(0, this.#used);
+    const plainBytes = this.#used;
     this.#filling = null;
     this.#used = 0;
-    this.#handOn(this.#compress(slot, plain), plain.length);
+    this.#handOn(this.#compress(buffer, plainBytes), plainBytes);
   }
 
   /** Takes a frame that is compressed already, behind everything written so far. */
@@ -65,7 +61,7 @@ export class FrameWriter implements Disposable {
     await this.flush();
     await this.#room();
     this.plainBytes += plainBytes;
-    this.#handOn(Promise.resolve([frame]), plainBytes);
+    this.#handOn(Promise.resolve(frame), plainBytes);
   }
 
   /** Resolves when the last frame was handed on. */
@@ -78,7 +74,6 @@ export class FrameWriter implements Disposable {
   /** May be called at any time; what was not handed on by then is lost. */
   [Symbol.dispose](): void {
     this.#failure ??= { error: new Error("the stream of frames was given up") };
-    for (const { compressor } of this.#slots) compressor[Symbol.dispose]();
   }
 
   async #writeAcross(bytes: Uint8Array): Promise<void> {
@@ -92,32 +87,29 @@ export class FrameWriter implements Disposable {
 
   #copy(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#filling ??= this.#idle.pop() ?? this.#newSlot();
-    this.#filling.plain.set(bytes, this.#used);
+    this.#filling ??= this.#idle.pop() ?? Buffer.allocUnsafeSlow(this.#options.frameBytes);
+    this.#filling.set(bytes, this.#used);
     this.#used += bytes.length;
     this.plainBytes += bytes.length;
   }
 
-  #newSlot(): Slot {
-    const { frameBytes, level } = this.#options;
-    const slot = { plain: Buffer.allocUnsafeSlow(frameBytes), compressor: new Compressor(level) };
-    this.#slots.push(slot);
-    return slot;
-  }
-
-  async #compress(slot: Slot, plain: Buffer): Promise<Buffer[]> {
-    const frame = await slot.compressor.compress(plain);
-    this.#idle.push(slot);
+  async #compress(buffer: Buffer, plainBytes: number): Promise<Uint8Array> {
+    const frame = await compressFrame(buffer.subarray(0, plainBytes), this.#options.level);
+    this.#idle.push(buffer);
+    // Small ones lie in a buffer that others have a part in.
+    if (frame.buffer.byteLength > Buffer.poolSize) this.#memory.set(frame, frame.buffer);
     return frame;
   }
 
-  #handOn(compressed: Promise<readonly Uint8Array[]>, plainBytes: number): void {
+  #handOn(compressed: Promise<Uint8Array>, plainBytes: number): void {
     this.#inFlight += 1;
     this.#handedOn = Promise.all([compressed, this.#handedOn])
       .then(async ([frame]) => {
         if (this.#failure) return;
         await this.#options.emit(frame);
-        this.frames.push({ storedBytes: frame.reduce((sum, piece) => sum + piece.length, 0), plainBytes });
+        this.frames.push({ storedBytes: frame.length, plainBytes });
+        // Given back at once: the garbage collector would see megabytes behind every small object, and work far too hard.
+        this.#memory.get(frame)?.transfer(0);
       })
       .catch((error: unknown) => {
         if (this.#failure) return;

@@ -21,19 +21,20 @@ const entryBytes = 8;
 /** Number of frames, descriptor, magic: the last bytes of the stream. */
 export const footerBytes = 9;
 
-export function encodeSeekTable(frames: readonly FrameSize[]): Buffer {
-  const table = Buffer.alloc(headBytes + frames.length * entryBytes + footerBytes);
-  table.writeUInt32LE(skippableMagic, 0);
-  table.writeUInt32LE(table.length - headBytes, 4);
+export function encodeSeekTable(frames: readonly FrameSize[]): Uint8Array {
+  const table = new Uint8Array(headBytes + frames.length * entryBytes + footerBytes);
+  const view = viewOf(table);
+  view.setUint32(0, skippableMagic, true);
+  view.setUint32(4, table.length - headBytes, true);
   let at = headBytes;
   for (const frame of frames) {
-    table.writeUInt32LE(frame.storedBytes, at);
-    table.writeUInt32LE(frame.plainBytes, at + 4);
+    view.setUint32(at, frame.storedBytes, true);
+    view.setUint32(at + 4, frame.plainBytes, true);
     at += entryBytes;
   }
-  table.writeUInt32LE(frames.length, at);
+  view.setUint32(at, frames.length, true);
   // The descriptor stays 0: no checksums in the table, the encryption vouches for every byte.
-  table.writeUInt32LE(seekableMagic, at + 5);
+  view.setUint32(at + 5, seekableMagic, true);
   return table;
 }
 
@@ -73,6 +74,17 @@ export class FrameIndex {
     }
     this.storedBytes = this.#storedStarts[this.count] ?? 0;
     this.plainBytes = this.#plainStarts[this.count] ?? 0;
+  }
+
+  /** The frame that holds this byte of the plaintext, which must lie inside it. */
+  frameAt(plainPosition: number): number {
+    let [low, high] = [0, this.count - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.#plainStarts[middle] ?? 0) <= plainPosition) low = middle;
+      else high = middle - 1;
+    }
+    return low;
   }
 
   frame(index: number): FrameSize & { readonly storedStart: number; readonly plainStart: number } {

@@ -5,7 +5,15 @@ import { DownloadError } from "../api/download.ts";
 import { RefusedError } from "../api/refusal.ts";
 import { printable } from "./figures.ts";
 
-export const exitCodes = { fine: 0, failed: 1, usage: 2, notSignedIn: 3, interrupted: 130 } as const;
+export const exitCodes = {
+  fine: 0,
+  failed: 1,
+  usage: 2,
+  notSignedIn: 3,
+  noKey: 4,
+  damaged: 5,
+  interrupted: 130,
+} as const;
 
 export interface Failure {
   /** Empty where everything has been said. */

@@ -1,5 +1,6 @@
 // The commands of `xvault`: what they are called, what they take, and how they end.
 import { Command, Option } from "commander";
+import { addArtifactCommands } from "./artifact-commands/program.ts";
 import { readConfig } from "./config.ts";
 import { exitCodes, failureOf } from "./failure.ts";
 import type { RestoreOptions } from "./restore.ts";
@@ -80,6 +81,8 @@ async function run(terminal: Terminal, args: readonly string[]): Promise<number>
     .action(async (snapshot: string, paths: string[], options: Omit<RestoreOptions, "paths">) =>
       (await import("./restore.ts")).restore(terminal, snapshot, { ...options, paths }),
     );
+
+  addArtifactCommands(program, terminal);
 
   program
     .command("migrate")

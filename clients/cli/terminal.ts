@@ -1,5 +1,5 @@
 // What a command reads from and writes to, and how long it may run.
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 
 /** A terminal, a pipe or a file. */
 export interface Output {
@@ -11,7 +11,7 @@ export interface Output {
 export interface Terminal {
   readonly stdin: Readable & { readonly isTTY?: boolean };
   /** For what was asked for. */
-  readonly stdout: Output;
+  readonly stdout: Output & Writable;
   /** For everything said besides: progress, warnings, failures. */
   readonly stderr: Output;
   readonly sessionFile: string;

@@ -183,6 +183,7 @@ function steppingStorage(storage: Storage, onStep: (call: string) => void): Stor
           onStep("commit");
           await draft.commit();
         },
+        replace: () => draft.replace(),
         abort: () => draft.abort(),
       };
       return stepped;

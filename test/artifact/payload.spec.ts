@@ -4,7 +4,8 @@ import { describe, it } from "node:test";
 import { Decrypter, Encrypter } from "age-encryption";
 import fc from "fast-check";
 import { ArtifactError, type RangeReader } from "#artifact/node";
-import { openHeader, sealHeader } from "../../artifact/age/header.ts";
+import { sealHeader } from "../../artifact/age/header.ts";
+import { openHeader } from "../../artifact/age/header-opening.ts";
 import { chunkNonce, payloadKey, sealChunk } from "../../artifact/age/payload.ts";
 import { PayloadReader } from "../../artifact/age/payload-reader.ts";
 import { PayloadWriter } from "../../artifact/age/payload-writer.ts";
@@ -41,7 +42,7 @@ async function write(pieces: readonly Uint8Array[]): Promise<Buffer> {
     lead,
     async (part) => void parts.push(Buffer.from(part)),
   );
-  await writer.write(pieces);
+  for (const piece of pieces) await writer.write(piece);
   await writer.end();
   return Buffer.concat(parts);
 }
@@ -51,7 +52,7 @@ describe("a reader of a payload", () => {
     for (const length of borders) {
       const payload = await open(await encrypt(noise(length)));
       assert.equal(payload.size, length);
-      assert.ok((await payload.read(0, length)).equals(noise(length)), `${length} bytes`);
+      assert.ok(noise(length).equals(await payload.read(0, length)), `${length} bytes`);
     }
   });
 
@@ -64,7 +65,7 @@ describe("a reader of a payload", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(range), async (ranges) => {
         for (const [from, to] of ranges)
-          assert.ok((await payload.read(from, to - from)).equals(plain.subarray(from, to)), `${from} to ${to}`);
+          assert.ok(plain.subarray(from, to).equals(await payload.read(from, to - from)), `${from} to ${to}`);
       }),
       { numRuns: 50 },
     );

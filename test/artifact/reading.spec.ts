@@ -4,6 +4,7 @@ import { hash } from "node:crypto";
 import { describe, it } from "node:test";
 import { generateHybridIdentity, identityToRecipient } from "age-encryption";
 import type { Entry } from "#artifact/node";
+import { doors, openThrough } from "./doors.ts";
 import {
   collect,
   file,
@@ -20,74 +21,75 @@ import {
 
 const invalidUtf8 = new Uint8Array([0x66, 0xff, 0xfe]);
 
-describe("an opened artifact", () => {
-  it("has a catalogue that describes every entry and says where it lies in the tar", async () => {
-    const sealed = await sealTree([
-      folder("a"),
-      file("a/é", "hello", { mtimeMs: 5 }),
-      link("a/l", "é"),
-      file(invalidUtf8, ""),
-    ]);
-    await using artifact = await sealed.open();
-    const tar = Buffer.concat(await collect(artifact.tar()));
-    const catalogue = await collect(artifact.catalogue());
-    assert.deepEqual(
-      catalogue.map(({ path, kind, size, linkTarget }) => ({ path, kind, size, linkTarget })),
-      [
-        { path: "a", kind: "directory", size: 0, linkTarget: undefined },
-        { path: "a/é", kind: "file", size: 5, linkTarget: undefined },
-        { path: "a/l", kind: "symlink", size: 0, linkTarget: "é" },
-        { path: invalidUtf8, kind: "file", size: 0, linkTarget: undefined },
-      ],
-    );
-    const [, entry] = catalogue;
-    assert.equal(entry?.sha256, hash("sha256", "hello"));
-    assert.equal(tar.toString("latin1", entry.contentOffset, entry.contentOffset + 5), "hello");
-    assert.equal(tar.toString("latin1", entry.offset, entry.offset + 9), "PaxHeader");
-  });
+for (const door of doors)
+  describe(`an opened artifact, through ${door.name}`, () => {
+    it("has a catalogue that describes every entry and says where it lies in the tar", async () => {
+      const sealed = await sealTree([
+        folder("a"),
+        file("a/é", "hello", { mtimeMs: 5 }),
+        link("a/l", "é"),
+        file(invalidUtf8, ""),
+      ]);
+      await using artifact = await openThrough(door, sealed);
+      const tar = Buffer.concat(await collect(artifact.tar()));
+      const catalogue = await collect(artifact.catalogue());
+      assert.deepEqual(
+        catalogue.map(({ path, kind, size, linkTarget }) => ({ path, kind, size, linkTarget })),
+        [
+          { path: "a", kind: "directory", size: 0, linkTarget: undefined },
+          { path: "a/é", kind: "file", size: 5, linkTarget: undefined },
+          { path: "a/l", kind: "symlink", size: 0, linkTarget: "é" },
+          { path: invalidUtf8, kind: "file", size: 0, linkTarget: undefined },
+        ],
+      );
+      const [, entry] = catalogue;
+      assert.equal(entry?.sha256, hash("sha256", "hello"));
+      assert.equal(tar.toString("latin1", entry.contentOffset, entry.contentOffset + 5), "hello");
+      assert.equal(tar.toString("latin1", entry.offset, entry.offset + 9), "PaxHeader");
+    });
 
-  it("may be read again, in part, and given up at any point", async () => {
-    const sealed = await sealTree([file("a", noise(5_000_000)), file("b", "last")]);
-    await using artifact = await sealed.open();
-    for await (const _ of artifact.tar()) break;
-    for await (const entry of artifact.entries()) {
-      for await (const _ of entry.content) break;
-      break;
-    }
-    const skipped = await collect(artifact.entries());
-    assert.deepEqual(
-      skipped.map(({ path }) => path),
-      ["a", "b"],
-    );
-    assert.equal((await readEntries(artifact))[1]?.content?.toString(), "last");
-  });
+    it("may be read again, in part, and given up at any point", async () => {
+      const sealed = await sealTree([file("a", noise(5_000_000)), file("b", "last")]);
+      await using artifact = await openThrough(door, sealed);
+      for await (const _ of artifact.tar()) break;
+      for await (const entry of artifact.entries()) {
+        for await (const _ of entry.content) break;
+        break;
+      }
+      const skipped = await collect(artifact.entries());
+      assert.deepEqual(
+        skipped.map(({ path }) => path),
+        ["a", "b"],
+      );
+      assert.equal((await readEntries(artifact))[1]?.content?.toString(), "last");
+    });
 
-  it("refuses to hand out a content after the next entry was asked for", async () => {
-    await using artifact = await (await sealTree([file("a", "first"), file("b", "second")])).open();
-    const entries = artifact.entries()[Symbol.asyncIterator]();
-    const first = (await entries.next()).value as Entry;
-    await entries.next();
-    await assert.rejects(async () => collect(first.content ?? piecesOf([])), TypeError);
-    await entries.return?.();
-  });
+    it("refuses to hand out a content after the next entry was asked for", async () => {
+      await using artifact = await openThrough(door, await sealTree([file("a", "first"), file("b", "second")]));
+      const entries = artifact.entries()[Symbol.asyncIterator]();
+      const first = (await entries.next()).value as Entry;
+      await entries.next();
+      await assert.rejects(async () => collect(first.content ?? piecesOf([])), TypeError);
+      await entries.return?.();
+    });
 
-  it("is opened by the key of every recipient, X25519 and post-quantum alike", async () => {
-    const hybrid = await generateHybridIdentity();
-    const recipients = [
-      recipient,
-      await identityToRecipient(hybrid),
-      await identityToRecipient(strangerIdentity),
-      recipient,
-    ];
-    const sealed = await sealTree([file("a", "hello")], { recipients });
-    assert.deepEqual(
-      sealed.result.manifest.recipients.map(({ algorithm }) => algorithm),
-      ["X25519", "mlkem768x25519", "X25519"],
-    );
-    for (const one of [identity, hybrid, strangerIdentity]) {
-      await using artifact = await sealed.open({ identities: [one] });
-      assert.equal((await readEntries(artifact))[0]?.content?.toString(), "hello");
-      assert.equal((await collect(artifact.catalogue())).length, 1);
-    }
+    it("is opened by the key of every recipient, X25519 and post-quantum alike", async () => {
+      const hybrid = await generateHybridIdentity();
+      const recipients = [
+        recipient,
+        await identityToRecipient(hybrid),
+        await identityToRecipient(strangerIdentity),
+        recipient,
+      ];
+      const sealed = await sealTree([file("a", "hello")], { recipients });
+      assert.deepEqual(
+        sealed.result.manifest.recipients.map(({ algorithm }) => algorithm),
+        ["X25519", "mlkem768x25519", "X25519"],
+      );
+      for (const one of [identity, hybrid, strangerIdentity]) {
+        await using artifact = await openThrough(door, sealed, { identities: [one] });
+        assert.equal((await readEntries(artifact))[0]?.content?.toString(), "hello");
+        assert.equal((await collect(artifact.catalogue())).length, 1);
+      }
+    });
   });
-});

@@ -20,6 +20,7 @@ export const requirements = {
     package: "postgresql-15",
     reason: "the hub's database is dumped by a pg_dump of its own version, and searched for secrets",
   },
+  chromium: { package: "chromium", reason: "the portable door of the artifact is opened in a real browser" },
   ps: { package: "procps", reason: "the arguments of running processes are searched for secrets" },
 } as const satisfies Record<string, Requirement>;
 

@@ -36,6 +36,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       assert.equal(text(await file.read(6, 5)), "world");
       assert.equal(text(await file.read(11, 0)), "");
       await file.close();
+      await file.close();
       assert.deepEqual(await storage.stat(directory, "a.bin"), { size: 11 });
       assert.deepEqual(await storage.stat(directory, "b.json"), { size: 0 });
       assert.deepEqual(await list(), [directory]);
@@ -106,6 +107,35 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       await assert.rejects(late.commit(), StorageError);
       await late.abort();
       assert.equal(await readAll(storage, directory, "a"), "first");
+    });
+
+    it("replaces a committed directory by a draft, with all it holds", async () => {
+      await commit(directory, { a: "old", b: "old" });
+      await commit(neighbour, { a: "kept" });
+      const draft = await storage.begin(directory, "2");
+      await write(draft, "a", "new");
+      assert.equal(await readAll(storage, directory, "a"), "old");
+      await draft.replace();
+      await draft.abort();
+      assert.equal(await readAll(storage, directory, "a"), "new");
+      assert.equal(await storage.stat(directory, "b"), null);
+      assert.equal(await readAll(storage, neighbour, "a"), "kept");
+      assert.deepEqual(await list(), [directory, neighbour]);
+      assert.equal(await storage.sweep(), 0);
+    });
+
+    it("replaces nothing where there is nothing, or where the draft was aborted", async () => {
+      const early = await storage.begin(directory, "1");
+      await write(early, "a", "new");
+      await assert.rejects(early.replace(), notStored);
+      await early.abort();
+      await commit(directory, { a: "old" });
+      const aborted = await storage.begin(directory, "2");
+      await write(aborted, "a", "new");
+      await aborted.abort();
+      await assert.rejects(aborted.replace(), StorageError);
+      assert.equal(await readAll(storage, directory, "a"), "old");
+      assert.deepEqual(await list(), [directory]);
     });
 
     it("keeps the drafts of two attempts apart", async () => {

@@ -1,7 +1,18 @@
 // The storage in a local file system: the contract, and what only a file system can get wrong.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  type FileHandle,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -62,6 +73,39 @@ describe("a local file system", () => {
     assert.deepEqual(await readdir(join(local.base, directory, "..")), ["n1"]);
   });
 
+  it("takes a part again in its place where only some of it was written", async (test) => {
+    await using local = await openLocal();
+    const draft = await local.storage.begin(directory, "1");
+    const upload = await draft.create("a");
+    await upload.send(Buffer.from("first "));
+    const { write } = await fileHandle();
+    const half = test.mock.method(await fileHandle(), "write", async function (this: FileHandle, ...call: unknown[]) {
+      await Reflect.apply(write, this, call.with(2, 3));
+      throw failedCall("write");
+    });
+    await assert.rejects(upload.send(Buffer.from("second")), { code: "STORAGE_UNAVAILABLE" });
+    half.mock.restore();
+    await upload.send(Buffer.from("second"));
+    await upload.finish();
+    await draft.commit();
+    assert.equal(await readFile(join(local.base, directory, "a"), "utf8"), "first second");
+  });
+
+  it("never takes a file for durable that failed to become so once", async (test) => {
+    await using local = await openLocal();
+    const draft = await local.storage.begin(directory, "1");
+    const upload = await draft.create("a");
+    await upload.send(Buffer.from("hello"));
+    const failing = test.mock.method(await fileHandle(), "sync", async () => {
+      throw failedCall("fsync");
+    });
+    await assert.rejects(upload.finish(), { code: "STORAGE_UNAVAILABLE" });
+    failing.mock.restore();
+    await assert.rejects(upload.finish(), { code: "NOT_STORED" });
+    await draft.abort();
+    assert.deepEqual(await namesOf(local.storage), []);
+  });
+
   it("calls a full disk DISK_FULL, leaves nothing behind and goes on", {
     skip: process.getuid?.() !== 0 && "mounting needs root",
   }, async () => {
@@ -80,6 +124,16 @@ describe("a local file system", () => {
     }
   });
 });
+
+/** What every open file has its methods from. */
+async function fileHandle(): Promise<FileHandle> {
+  await using handle = await open("/dev/null");
+  return Object.getPrototypeOf(handle);
+}
+
+function failedCall(syscall: string): Error {
+  return Object.assign(new Error("EIO: i/o error"), { code: "EIO", syscall });
+}
 
 async function fill(storage: Storage, bytes: number): Promise<void> {
   const draft = await storage.begin(directory, "1");

@@ -81,6 +81,14 @@ function draftOf(
       for (const [name, parts] of draft) files.set(`${directory}/${name}`, Buffer.concat(parts));
       drafts.delete(key);
     },
+    async replace() {
+      const draft = open();
+      const replaced = [...files.keys()].filter((file) => file.startsWith(`${directory}/`));
+      if (replaced.length === 0) throw new StorageError("NOT_STORED", "There is no such directory.");
+      for (const file of replaced) files.delete(file);
+      for (const [name, parts] of draft) files.set(`${directory}/${name}`, Buffer.concat(parts));
+      drafts.delete(key);
+    },
     async abort() {
       drafts.delete(key);
     },

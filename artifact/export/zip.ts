@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { posix } from "node:path";
 import { Readable } from "node:stream";
 import { ZipArchive, type ZipEntryData } from "archiver";
-import { type Entry, type EntryPath, printablePath } from "#artifact/node";
-import { PreparationError } from "./failure.ts";
+import type { Entry, EntryPath } from "../entry.ts";
+import { printablePath } from "../entry-path.ts";
+import { ExportError } from "./export-error.ts";
 import { zipName } from "./zip-name.ts";
 
 /** archiver keeps every entry, and writes the directory at the end in one go: about 10 KB of memory each. */
@@ -19,7 +20,7 @@ const maxNotesLength = 1024 * 1024;
 
 /**
  * The bytes of the archive. A ZIP has no hard links (they become symbolic ones), and not every name can stand in it: what could not
- * be kept as it was is told in a last entry, `notesName`.
+ * be kept as it was is told in a last entry, `notesName`. Throws `ExportError` `TOO_MUCH` for more than fits into bounded memory.
  */
 export async function* zip(entries: AsyncIterable<Entry>, notesName: string): AsyncGenerator<Uint8Array> {
   const filling = new Filling();
@@ -93,8 +94,8 @@ class Filling {
     this.#namesBytes += bytes;
     this.#entries += 1;
     if (this.#entries > maxEntries || this.#namesBytes > maxNamesBytes)
-      throw new PreparationError(
-        "QUOTA_EXCEEDED",
+      throw new ExportError(
+        "TOO_MUCH",
         `A ZIP holds ${maxEntries} entries at most here: restore as TAR, or select fewer paths.`,
       );
     if (bytes > maxNameBytes) {

@@ -9,8 +9,8 @@ import { pipeline } from "node:stream/promises";
 import { describe, it, type TestContext } from "node:test";
 import { promisify } from "node:util";
 import type { Entry } from "#artifact/node";
-import { zip } from "../../restore/zip.ts";
-import { directory, file, hardlink, symlink } from "./entries.ts";
+import { zip } from "#artifact/node";
+import { directory, file, hardlink, symlink } from "../restore/entries.ts";
 
 const run = promisify(execFile);
 

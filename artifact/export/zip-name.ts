@@ -1,6 +1,6 @@
 // Finds the name under which an entry stands in a ZIP: its own, unless archiver would change it unasked or no ZIP can hold it.
 import { isUtf8 } from "node:buffer";
-import type { EntryPath } from "#artifact/node";
+import type { EntryPath } from "../entry.ts";
 
 /**
  * The path itself where a ZIP holds it unchanged. Otherwise with every character that cannot stay as `%XX`: a backslash (a separator

@@ -1,0 +1,38 @@
+// What a Uint8Array lacks: joining, comparing, and telling its digits.
+
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && isPrefix(one, other);
+}
+
+/** Whether `whole`, which is as long at least, begins with `prefix`. */
+export function isPrefix(prefix: Uint8Array, whole: Uint8Array): boolean {
+  for (let at = 0; at < prefix.length; at++) if (prefix[at] !== whole[at]) return false;
+  return true;
+}
+
+export function isZeros(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+  return true;
+}
+
+/** One byte for each character. */
+export function writeAscii(target: Uint8Array, start: number, text: string): void {
+  for (let at = 0; at < text.length; at++) target[start + at] = text.charCodeAt(at);
+}
+
+/** Lower-case hexadecimal digits. */
+export function hexOf(bytes: Uint8Array): string {
+  let digits = "";
+  for (const byte of bytes) digits += byte.toString(16).padStart(2, "0");
+  return digits;
+}
