@@ -36,3 +36,11 @@ export function hexOf(bytes: Uint8Array): string {
   for (const byte of bytes) digits += byte.toString(16).padStart(2, "0");
   return digits;
 }
+
+/** Larger than any memory that small buffers share. */
+const ownBytes = 65_536;
+
+/** Returns the memory of bytes that nobody will look at again at once: left to the garbage collector it would pile up in between. */
+export function giveBack({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > ownBytes) buffer.transfer(0);
+}

@@ -1,6 +1,8 @@
 // Reads a catalogue to its end and checks its shape: a header, entries that lie side by side, warnings, and a line that counts them.
-import { type CatalogueEntry, type CatalogueLine, maxLineLength, parseCatalogueLine } from "./catalogue.ts";
+import { giveBack } from "./bytes.ts";
+import { type CatalogueLine, maxLineLength, parseCatalogueLine } from "./catalogue.ts";
 import type { CatalogueSelection } from "./catalogue-selection.ts";
+import { type SkimmedEntry, skimEntry } from "./catalogue-skim.ts";
 import { ArtifactError } from "./errors.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Piece } from "./tar/byte-queue.ts";
@@ -16,6 +18,11 @@ export async function* readCatalogue(
   const shape = new CatalogueShape(manifest);
   for await (const lines of linesOf(plain))
     for (const line of lines) {
+      const skimmed = selection ? skimEntry(line) : null;
+      if (skimmed && !selection?.has(skimmed.path)) {
+        shape.admitEntry(skimmed);
+        continue;
+      }
       const parsed = parseCatalogueLine(line);
       shape.admit(parsed);
       if (parsed.kind === "warning") yield parsed;
@@ -29,6 +36,7 @@ class CatalogueShape {
   readonly #manifest: Manifest;
   readonly #entryCount: number;
   readonly #seen = { header: 0, entry: 0, warning: 0, end: 0 };
+  readonly #warnings = new Map<string, number>();
   /** Where in the tar the next entry has to start: two entries that overlap, or a gap, would be two views of one tar. */
   #tarPosition = 0;
 
@@ -46,11 +54,12 @@ class CatalogueShape {
         seen.header = 1;
         break;
       case "entry":
-        this.#admitEntry(line.entry);
+        this.admitEntry(line.entry);
         break;
       case "warning":
         if (seen.header === 0 || seen.end > 0) throw misshapen();
         seen.warning += 1;
+        this.#warnings.set(line.warning.code, (this.#warnings.get(line.warning.code) ?? 0) + 1);
         break;
       case "end":
         if (seen.header === 0 || seen.end > 0) throw misshapen();
@@ -60,7 +69,7 @@ class CatalogueShape {
     }
   }
 
-  #admitEntry({ offset, contentOffset, size }: CatalogueEntry): void {
+  admitEntry({ offset, contentOffset, size }: Omit<SkimmedEntry, "path">): void {
     const seen = this.#seen;
     if (seen.header === 0 || seen.warning > 0 || seen.end > 0) throw misshapen();
     seen.entry += 1;
@@ -73,6 +82,9 @@ class CatalogueShape {
   end(): void {
     const { entry, end } = this.#seen;
     if (end !== 1 || entry !== this.#entryCount) throw misshapen();
+    const told = Object.entries(this.#manifest.warnings).filter(([, count]) => count > 0);
+    if (told.length !== this.#warnings.size || told.some(([code, count]) => this.#warnings.get(code) !== count))
+      throw misshapen();
     if (this.#tarPosition + 2 * blockBytes !== this.#manifest.artifact.plainBytes) throw misplaced();
   }
 }
@@ -83,6 +95,7 @@ async function* linesOf(plain: AsyncIterable<Piece>): AsyncGenerator<readonly st
   let rest = "";
   for await (const { bytes } of plain) {
     const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+    giveBack(bytes);
     rest = lines.pop() ?? "";
     if (rest.length > maxLineLength || lines.some(({ length }) => length > maxLineLength)) throw misshapen();
     yield lines;

@@ -8,6 +8,7 @@ export { ExportError } from "./export/export-error.ts";
 export { isEverything, selectEntries } from "./export/selection.ts";
 export { tar } from "./export/tar.ts";
 export { zip } from "./export/zip.ts";
+export { extractTree } from "./local-tree/extract-tree.ts";
 export { readTree } from "./local-tree/read-tree.ts";
 export { NotEmptyError, writeTree } from "./local-tree/write-tree.ts";
 export { looseArtifact } from "./loose-artifact.ts";
@@ -20,6 +21,7 @@ export { type SealedArtifact, type SealOptions, type SealProgress, seal } from "
 export { type ArtifactIds, type SnapshotIds, snapshotDirectory } from "./snapshot-directory.ts";
 export { localStorage } from "./storage/local.ts";
 export { localDirectory } from "./storage/local-directory.ts";
+export { type Retry, type RetryingOptions, retrying } from "./storage/retrying.ts";
 export type { Draft, RangeReader, Storage, Upload } from "./storage/storage.ts";
 export type { Verification, VerifyOptions } from "./verify.ts";
 export { blobReader } from "./web/blob-reader.ts";

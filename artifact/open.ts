@@ -5,14 +5,12 @@ import { CatalogueSelection } from "./catalogue-selection.ts";
 import { type ArtifactPlace, openStored, readDocuments } from "./document-reader.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { EntryPath, Warning } from "./entry.ts";
-import { ArtifactError } from "./errors.ts";
-import { LinkGuard } from "./link-guard.ts";
 import type { Manifest, SealedFile } from "./manifest.ts";
-import { type OpenedEntry, openedEntry } from "./opened-entry.ts";
+import { entriesOf } from "./opened-entries.ts";
+import type { OpenedEntry } from "./opened-entry.ts";
 import { pickEntries } from "./pick.ts";
 import { SealedReader } from "./sealed-reader.ts";
-import type { Piece } from "./tar/byte-queue.ts";
-import { readTar } from "./tar/reader.ts";
+import type { Piece, ReadOptions } from "./tar/byte-queue.ts";
 
 export interface OpenOptions extends ArtifactPlace {
   /** age identities, `AGE-SECRET-KEY-…`; the first that fits is taken. */
@@ -28,7 +26,7 @@ export interface OpenedArtifact extends AsyncDisposable {
   readonly manifestSha256: string;
   /** The whole tar stream, for programs that unpack it themselves. Its entries are not looked at. */
   tar(): AsyncIterable<Uint8Array>;
-  entries(): AsyncIterable<OpenedEntry>;
+  entries(options?: ReadOptions): AsyncIterable<OpenedEntry>;
   catalogue(): AsyncIterable<CatalogueEntry>;
   /** What was noted while it was sealed, from the catalogue. */
   warnings(): AsyncIterable<Warning>;
@@ -37,7 +35,10 @@ export interface OpenedArtifact extends AsyncDisposable {
   /** The content of one entry of the catalogue, by reading the frames that hold it and no others. */
   pick(entry: CatalogueEntry): AsyncIterable<Uint8Array>;
   /** The same for several, as `find` and `catalogue` give them: in the catalogue's order, each frame read once. */
-  pickAll(entries: AsyncIterable<CatalogueEntry> | Iterable<CatalogueEntry>): AsyncIterable<OpenedEntry>;
+  pickAll(
+    entries: AsyncIterable<CatalogueEntry> | Iterable<CatalogueEntry>,
+    options?: ReadOptions,
+  ): AsyncIterable<OpenedEntry>;
   /** May be called twice. */
   close(): Promise<void>;
 }
@@ -73,16 +74,16 @@ export async function openWith(engine: Engine, options: OpenOptions): Promise<Op
     manifest,
     manifestSha256,
     tar: () => bytesOf(artifact.frames()),
-    entries: () => entriesOf(artifact.frames(), manifest),
+    entries: (read) => entriesOf(artifact.frames(), manifest, read),
     catalogue: () => catalogueEntries(),
     async *warnings() {
-      for await (const line of lines(new CatalogueSelection([]))) if (line.kind === "warning") yield line.warning;
+      for await (const line of lines()) if (line.kind === "warning") yield line.warning;
     },
     find: (paths) => catalogueEntries(new CatalogueSelection(paths)),
     async *pick(entry) {
       for await (const { content } of pickEntries(engine, artifact, [entry])) yield* content;
     },
-    pickAll: (entries) => pickEntries(engine, artifact, entries),
+    pickAll: (entries, read) => pickEntries(engine, artifact, entries, read),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -90,21 +91,4 @@ export async function openWith(engine: Engine, options: OpenOptions): Promise<Op
 
 async function* bytesOf(pieces: AsyncIterable<Piece>): AsyncGenerator<Uint8Array> {
   for await (const { bytes } of pieces) yield bytes;
-}
-
-async function* entriesOf(tar: AsyncGenerator<Piece>, manifest: Manifest): AsyncGenerator<OpenedEntry> {
-  const guard = new LinkGuard();
-  const { files, directories, symlinks, hardlinks } = manifest.counts;
-  let entriesLeft = files + directories + symlinks + hardlinks;
-  let bytesLeft = manifest.plainBytes;
-  for await (const member of readTar(tar)) {
-    const entry = openedEntry(guard, member);
-    entriesLeft -= 1;
-    bytesLeft -= entry.size;
-    if (entriesLeft < 0 || bytesLeft < 0)
-      throw new ArtifactError("LIMIT_EXCEEDED", "More is in the backup than its manifest says.");
-    yield entry;
-  }
-  if (entriesLeft > 0 || bytesLeft > 0)
-    throw new ArtifactError("ARTIFACT_CORRUPT", "Less is in the backup than its manifest says.");
 }

@@ -7,7 +7,7 @@ import { ArtifactError } from "./errors.ts";
 import { LinkGuard } from "./link-guard.ts";
 import { isDescribedBy, type OpenedEntry, openedEntry } from "./opened-entry.ts";
 import type { SealedReader, Step } from "./sealed-reader.ts";
-import { ByteQueue, type Piece } from "./tar/byte-queue.ts";
+import { ByteQueue, type Piece, type ReadOptions } from "./tar/byte-queue.ts";
 import { paddedBytes } from "./tar/header.ts";
 import { blockBytes, isHeaderLength } from "./tar/layout.ts";
 import { MemberReader } from "./tar/reader.ts";
@@ -21,10 +21,11 @@ export async function* pickEntries(
   engine: Engine,
   sealed: SealedReader,
   entries: AsyncIterable<CatalogueEntry> | Iterable<CatalogueEntry>,
+  options?: ReadOptions,
 ): AsyncGenerator<OpenedEntry> {
   const guard = new LinkGuard();
   const steps = sealed.follow(planOf(entries, sealed.index));
-  const queue = new ByteQueue({ next: () => nextFrame(steps) });
+  const queue = new ByteQueue({ next: () => nextFrame(steps) }, options);
   const members = new MemberReader(queue);
   try {
     for (let step = await steps.next(); !step.done; step = await steps.next()) {

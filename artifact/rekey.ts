@@ -2,14 +2,15 @@
 import { hash } from "node:crypto";
 import { recipientFacts, resealHeader } from "./age/header.ts";
 import { openHeader } from "./age/header-opening.ts";
-import { readDocuments } from "./document-reader.ts";
+import { openStored, readDocuments } from "./document-reader.ts";
 import { storeDocuments } from "./document-writer.ts";
 import { nativeEngine } from "./engine/native-engine.ts";
 import { ArtifactError } from "./errors.ts";
 import { fileNames, type Manifest, type SealedFile } from "./manifest.ts";
-import { checkReadBack } from "./read-back.ts";
+import { checkReadBack, readBack } from "./read-back.ts";
 import { partsOf } from "./storage/file-parts.ts";
 import type { Draft, Storage } from "./storage/storage.ts";
+import { StoredCheck } from "./stored-check.ts";
 import { Tally } from "./tally.ts";
 
 export interface RekeyOptions {
@@ -60,7 +61,7 @@ export async function rekey(options: RekeyOptions): Promise<Rekeyed> {
       catalogue: { ...catalogue, name: fileNames.catalogue },
     };
     const { manifestSha256, files } = await storeDocuments(draft, rekeyed);
-    for (const file of [rekeyed.artifact, rekeyed.catalogue, ...files]) await checkReadBack(draft, file, signal);
+    for (const file of files) await checkReadBack(draft, file, signal);
     signal.throwIfAborted();
     await draft.replace();
     return { manifest: rekeyed, manifestSha256 };
@@ -76,8 +77,8 @@ interface Resealing extends RekeyOptions {
 }
 
 async function resealFile(facts: SealedFile, options: Resealing): Promise<SealedFile> {
-  const { storage, directory, draft, identities, signal, advance } = options;
-  const file = await storage.open(directory, facts.name);
+  const { draft, identities, signal, advance } = options;
+  const file = await openStored(options, facts.name);
   try {
     const head = await file.read(0, Math.min(facts.headerBytes, file.size), signal);
     if (hash("sha256", head) !== facts.headerSha256) throw damaged(facts);
@@ -85,28 +86,28 @@ async function resealFile(facts: SealedFile, options: Resealing): Promise<Sealed
     const header = await resealHeader({ header: head, fileKey }, options);
 
     const upload = await draft.create(facts.name);
-    const [before, after] = [new Tally(), new Tally()];
+    // Whatever is wrong with it would be vouched for by new hashes.
+    const before = new StoredCheck(nativeEngine, facts);
+    const after = new Tally();
+    let read = 0;
     const send = async (part: Uint8Array) => {
       after.update(part);
       await upload.send(part);
     };
     await send(header);
     for await (const part of partsOf(file, signal)) {
-      const body = part.subarray(Math.min(part.length, Math.max(0, head.length - before.bytes)));
       before.update(part);
+      const body = part.subarray(Math.min(part.length, Math.max(0, head.length - read)));
+      read += part.length;
       if (body.length > 0) await send(body);
       advance(part.length);
     }
-    // Whatever was wrong with it would be vouched for by new hashes.
-    if (before.bytes !== facts.storedBytes || before.end().sha256 !== facts.sha256) throw damaged(facts);
+    before.end();
     await upload.finish();
-    return {
-      ...facts,
-      storedBytes: after.bytes,
-      headerBytes: header.length,
-      headerSha256: hash("sha256", header),
-      ...after.end(),
-    };
+    const written = after.end();
+    const { storedBytes, groups } = written;
+    const sha256 = await readBack(draft, facts.name, written, signal);
+    return { ...facts, storedBytes, headerBytes: header.length, headerSha256: hash("sha256", header), sha256, groups };
   } finally {
     await file.close();
   }

@@ -6,8 +6,8 @@ import { describeArtifact, storeDocuments } from "./document-writer.ts";
 import type { Entry, Warning } from "./entry.ts";
 import { fileNames, type Manifest } from "./manifest.ts";
 import { Packer, packAll } from "./pack.ts";
-import { checkReadBack } from "./read-back.ts";
-import { openSealedWriter } from "./sealed-writer.ts";
+import { checkReadBack, readBack } from "./read-back.ts";
+import { openSealedWriter, type SealedBytes } from "./sealed-writer.ts";
 import { type ArtifactIds, checkIds, snapshotDirectory } from "./snapshot-directory.ts";
 import { openSpool } from "./spool.ts";
 import type { Draft, Storage } from "./storage/storage.ts";
@@ -77,9 +77,14 @@ const progressIntervalMs = 100;
 export async function seal(options: SealOptions): Promise<SealedArtifact> {
   options.signal.throwIfAborted();
   checkIds(options.ids.jobId, options.ids.workerId);
-  const draft = await options.storage.begin(snapshotDirectory(options.ids), options.attempt);
   const stop = new AbortController();
   using gate = new AbortGate(AbortSignal.any([options.signal, stop.signal]));
+  const beginning = options.storage.begin(snapshotDirectory(options.ids), options.attempt);
+  const draft = await gate.pass(beginning).catch((error: unknown) => {
+    // It may begin all the same, and nobody would end it.
+    beginning.then((late) => late.abort()).catch(() => {});
+    throw error;
+  });
   try {
     const sealed = await sealInto(draft, { ...options, gate, fail: (error) => stop.abort(error) });
     options.signal.throwIfAborted();
@@ -126,8 +131,14 @@ async function sealInto(draft: Draft, options: SealInto): Promise<SealedArtifact
   await packAll(options.entries, packer, gate);
   if (options.onFinalizing) await gate.pass(options.onFinalizing());
 
-  const artifact = await gate.pass(tar.end());
+  const sealed = await gate.pass(tar.end());
   await gate.pass(catalogue.end(warnings));
+  const listed = await gate.pass(lines.end());
+  const checked = async <Name extends string>(name: Name, { checksums, ...file }: SealedBytes) => {
+    const sha256 = await gate.pass(readBack(draft, name, { ...file, checksums }, options.signal));
+    return { name, ...file, sha256 };
+  };
+  const artifact = await checked(fileNames.artifact, sealed);
   const manifest = describeArtifact({
     ids,
     createdAt: options.createdAt,
@@ -137,12 +148,11 @@ async function sealInto(draft: Draft, options: SealInto): Promise<SealedArtifact
     plainBytes: packer.contentBytes,
     counts: packer.counts,
     durationMs: Math.round(performance.now() - startedAt),
-    artifact: { name: fileNames.artifact, ...artifact },
-    catalogue: { name: fileNames.catalogue, ...(await gate.pass(lines.end())) },
+    artifact,
+    catalogue: await checked(fileNames.catalogue, listed),
   });
   const documents = await gate.pass(storeDocuments(draft, manifest));
-  for (const file of [manifest.artifact, manifest.catalogue, ...documents.files])
-    await gate.pass(checkReadBack(draft, file, options.signal));
+  for (const file of documents.files) await gate.pass(checkReadBack(draft, file, options.signal));
   return {
     manifest,
     manifestSha256: documents.manifestSha256,

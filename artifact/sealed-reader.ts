@@ -1,6 +1,7 @@
 // Opens one sealed file: checks its header, its end and its table of frames, then gives back the frames that are asked for.
 import { maxHeaderBytes, openHeader } from "./age/header-opening.ts";
 import { PayloadRanges } from "./age/payload-ranges.ts";
+import { giveBack } from "./bytes.ts";
 import type { Engine } from "./engine/engine.ts";
 import { ArtifactError } from "./errors.ts";
 import type { SealedFile } from "./manifest.ts";
@@ -106,9 +107,11 @@ export class SealedReader {
   async #begin(index: number): Promise<{ readonly begun: Promise<Piece> }> {
     const { storedStart, storedBytes, plainStart, plainBytes } = this.index.frame(index);
     const frame = this.#payload.read(storedStart, storedBytes, this.#signal);
-    const begun = frame
-      .then((bytes) => decompressFrame(this.#engine, bytes, plainBytes))
-      .then((bytes) => ({ start: plainStart, bytes }));
+    const begun = frame.then(async (compressed) => {
+      const bytes = await decompressFrame(this.#engine, compressed, plainBytes);
+      giveBack(compressed);
+      return { start: plainStart, bytes };
+    });
     // A failure is told in its turn: the frames in front of it are whole. Whoever stops there never learns of it, and need not.
     begun.catch(() => {});
     await frame.catch(() => {});

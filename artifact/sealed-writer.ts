@@ -1,12 +1,13 @@
 // Makes one sealed file: a stream of plaintext goes in, frames inside an age file go out to the storage.
 import { hash, randomBytes } from "node:crypto";
+import { payloadNonceBytes } from "./age/chunk.ts";
 import { sealHeader } from "./age/header.ts";
-import { payloadKey, payloadNonceBytes } from "./age/payload.ts";
+import { payloadKey } from "./age/payload.ts";
 import { PayloadWriter } from "./age/payload-writer.ts";
 import type { SealedFile } from "./manifest.ts";
 import type { Upload } from "./storage/storage.ts";
 import type { StoredBytes } from "./stored-bytes.ts";
-import { Tally } from "./tally.ts";
+import { Tally, type Written } from "./tally.ts";
 import { FrameWriter } from "./zstd/frame-writer.ts";
 import { encodeSeekTable } from "./zstd/seek-table.ts";
 
@@ -20,10 +21,13 @@ export interface SealedWriterOptions {
   readonly stored: StoredBytes;
 }
 
+/** All that can be said of a file before it was read back. */
+export type SealedBytes = Omit<SealedFile, "name" | "sha256"> & Written;
+
 export interface SealedWriter extends Disposable {
   readonly frames: FrameWriter;
   /** Ends the frames with their seek table, makes the file durable and tells what it came to. */
-  end(): Promise<Omit<SealedFile, "name">>;
+  end(): Promise<SealedBytes>;
 }
 
 export async function openSealedWriter(options: SealedWriterOptions): Promise<SealedWriter> {
@@ -47,7 +51,6 @@ export async function openSealedWriter(options: SealedWriterOptions): Promise<Se
       await upload.finish();
       return {
         plainBytes: frames.plainBytes,
-        storedBytes: tally.bytes,
         frames: frames.frames.length,
         headerBytes: header.length,
         headerSha256: hash("sha256", header),

@@ -2,9 +2,11 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdir, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { payloadKey, payloadNonceBytes } from "./age/payload.ts";
-import { PayloadReader } from "./age/payload-reader.ts";
+import { payloadNonceBytes } from "./age/chunk.ts";
+import { payloadKey } from "./age/payload.ts";
+import { PayloadRanges } from "./age/payload-ranges.ts";
 import { PayloadWriter } from "./age/payload-writer.ts";
+import { nativeEngine } from "./engine/native-engine.ts";
 import { fileReader, translated, writeFully } from "./storage/local-file.ts";
 import type { StoredBytes } from "./stored-bytes.ts";
 import { FrameWriter } from "./zstd/frame-writer.ts";
@@ -46,7 +48,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     stored.spool(part.length);
   });
   const frames = new FrameWriter({ frameBytes, level, fail, emit: (frame) => payload.write(frame) });
-  let written: PayloadReader | null = null;
+  let written: PayloadRanges | null = null;
   let position = 0;
 
   return {
@@ -54,7 +56,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     async finish() {
       await frames.end();
       await payload.end();
-      written = await PayloadReader.open(await fileReader(handle), 0, fileKey);
+      written = await PayloadRanges.open(nativeEngine, { file: await fileReader(handle), headerBytes: 0, fileKey });
     },
     async next({ storedBytes }) {
       if (!written) throw new TypeError("the spool is not finished");

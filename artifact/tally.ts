@@ -1,8 +1,8 @@
-// Counts and hashes bytes on their way: the whole, and groups of pieces that can be checked one at a time.
+// Counts and hashes bytes on their way into a file: in groups of pieces that can be checked one at a time later, and in checksums
+// that what the storage gives back is held against at once.
 import { createHash, type Hash } from "node:crypto";
-
-/** Groups of a manifest: past that they double in size, so that a manifest stays small whatever the artifact. */
-const maxGroups = 1024;
+import { crc32 } from "node:zlib";
+import { maxGroups, pieceBytes } from "./manifest.ts";
 
 export interface Groups {
   readonly pieceBytes: number;
@@ -10,34 +10,41 @@ export interface Groups {
   readonly sha256: string[];
 }
 
+export interface Written {
+  readonly storedBytes: number;
+  readonly groups: Groups;
+  /** CRC-32 of one piece after another. */
+  readonly checksums: readonly number[];
+}
+
 export class Tally {
   bytes = 0;
   readonly #pieceBytes: number;
-  readonly #whole = createHash("sha256");
   #piece: Hash | null = null;
   #pieceUsed = 0;
+  #checksum = 0;
   readonly #digests: Buffer[] = [];
+  readonly #checksums: number[] = [];
 
-  /** A manifest's pieces have 16 MiB. */
-  constructor(pieceBytes = 16_777_216) {
-    this.#pieceBytes = pieceBytes;
+  constructor(ofPieceBytes = pieceBytes) {
+    this.#pieceBytes = ofPieceBytes;
   }
 
   update(bytes: Uint8Array): void {
     this.bytes += bytes.length;
-    this.#whole.update(bytes);
     for (let at = 0; at < bytes.length; ) {
       this.#piece ??= createHash("sha256");
-      const taken = Math.min(this.#pieceBytes - this.#pieceUsed, bytes.length - at);
-      this.#piece.update(bytes.subarray(at, at + taken));
-      this.#pieceUsed += taken;
-      at += taken;
+      const taken = bytes.subarray(at, at + this.#pieceBytes - this.#pieceUsed);
+      this.#piece.update(taken);
+      this.#checksum = crc32(taken, this.#checksum);
+      this.#pieceUsed += taken.length;
+      at += taken.length;
       if (this.#pieceUsed === this.#pieceBytes) this.#endPiece(this.#piece);
     }
   }
 
   /** To be called once, at the end. */
-  end(): { sha256: string; groups: Groups } {
+  end(): Written {
     if (this.#piece) this.#endPiece(this.#piece);
     let pieces = 1;
     while (this.#digests.length > pieces * maxGroups) pieces *= 2;
@@ -48,12 +55,14 @@ export class Tally {
       sha256.push(group.digest("hex"));
     }
     const groups = { pieceBytes: this.#pieceBytes, groupBytes: pieces * this.#pieceBytes, sha256 };
-    return { sha256: this.#whole.digest("hex"), groups };
+    return { storedBytes: this.bytes, groups, checksums: this.#checksums };
   }
 
   #endPiece(piece: Hash): void {
     this.#digests.push(piece.digest());
+    this.#checksums.push(this.#checksum);
     this.#piece = null;
     this.#pieceUsed = 0;
+    this.#checksum = 0;
   }
 }

@@ -75,7 +75,7 @@ async function verifyContents(engine: Engine, { advance, ...options }: OpenOptio
   await using artifact = await openWith(engine, options);
   const described = artifact.catalogue()[Symbol.asyncIterator]();
   try {
-    for await (const entry of artifact.entries()) {
+    for await (const entry of artifact.entries({ transient: true })) {
       const { done, value } = await described.next();
       if (done || !isDescribedBy(entry, value) || (await contentSha256(engine, entry)) !== value.sha256)
         throw new ArtifactError("ARTIFACT_CORRUPT", "An entry is not what the catalogue says it is.", {

@@ -15,9 +15,9 @@ export interface Side {
 }
 
 /** A table of both sides, and the ratio of their medians, ours over theirs: below 1 is faster. */
-export function report(ours: Side, theirs: Side): string {
+export function report(ours: Side, theirs: Side): { readonly text: string; readonly ratio: number } {
   const row = ({ name, seconds, peakMB }: Side) =>
-    `${name.padEnd(34)} median ${median(seconds).toFixed(2)} s   min ${Math.min(...seconds).toFixed(2)}   max ${Math.max(...seconds).toFixed(2)}   peak ${Math.max(...peakMB).toFixed(0)} MB`;
+    `${name.padEnd(42)} median ${median(seconds).toFixed(2)} s   min ${Math.min(...seconds).toFixed(2)}   max ${Math.max(...seconds).toFixed(2)}   peak ${Math.max(...peakMB).toFixed(0)} MB`;
   const ratio = median(ours.seconds) / median(theirs.seconds);
-  return `${row(ours)}\n${row(theirs)}\nratio of medians: ${ratio.toFixed(2)}\n`;
+  return { text: `${row(ours)}\n${row(theirs)}\nratio of medians: ${ratio.toFixed(2)}\n`, ratio };
 }

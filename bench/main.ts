@@ -1,5 +1,7 @@
 // `npm run bench -- CLAIM [--size MB] [--turns N]`: measures one claim side by side with a peer, in one run.
 import { parseArgs } from "node:util";
+import { artifact } from "./artifact.ts";
+import { artifactGrowth } from "./artifact-growth.ts";
 import { largeFile } from "./large-file.ts";
 import { pipe } from "./pipe.ts";
 
@@ -11,6 +13,11 @@ export interface BenchOptions {
 }
 
 const claims: Record<string, { about: string; run: (options: BenchOptions) => Promise<void> }> = {
+  artifact: { about: "sealing, extracting and picking against tar, zstd and age", run: artifact },
+  "artifact-growth": {
+    about: "time for each gigabyte and each entry, and memory, of 1, 2, 4 and 8 times --size",
+    run: artifactGrowth,
+  },
   pipe: { about: "a backup over SFTP against ssh host tar -c | zstd -3 | age -r", run: pipe },
   "large-file": {
     about: "the worker's peak memory while it backs up one large file (--size 2150: 2 GiB)",
@@ -25,7 +32,7 @@ const { values, positionals } = parseArgs({
 const claim = claims[positionals[0] ?? ""];
 if (claim) await claim.run({ sizeMB: Number(values.size), turns: Number(values.turns) });
 else {
-  const list = Object.entries(claims).map(([name, { about }]) => `  ${name}  ${about}\n`);
+  const list = Object.entries(claims).map(([name, { about }]) => `  ${name.padEnd(17)}${about}\n`);
   process.stdout.write(`Usage: npm run bench -- CLAIM [--size MB] [--turns N]\n\nClaims:\n${list.join("")}`);
   process.exitCode = positionals[0] === undefined ? 0 : 2;
 }

@@ -1,6 +1,7 @@
 // Composes the worker: takes jobs from the hub, pulls sources, keeps what it sealed. Listens to nobody.
 import { mkdir } from "node:fs/promises";
 import type { Logger } from "pino";
+import { retrying } from "#artifact/node";
 import { carryJob } from "../clients/hub/carry-job.ts";
 import { takeClaims } from "../clients/hub/claims.ts";
 import { listenForDoorbell } from "../clients/hub/doorbell.ts";
@@ -28,7 +29,9 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   const { hubBaseUrl, token, redisUrl, workerId, storageBase, tempBase, allowedNetworks } = config;
   const { concurrency, reserveBytes } = config;
   const hub = connectHub({ baseUrl: hubBaseUrl, token });
-  const storage = await openStore(storageBase, workerId);
+  const storage = retrying(await openStore(storageBase, workerId), {
+    onRetry: ({ operation, tries, error }) => log.warn({ operation, tries, err: error }, "the storage is tried again"),
+  });
   await mkdir(tempBase, { recursive: true, mode: 0o700 });
   const identity = await ProcessIdentity.generate();
   const keepAlive = starting.use(new KeepAlive({ baseUrl: hubBaseUrl, token }, log));

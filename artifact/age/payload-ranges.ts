@@ -1,8 +1,12 @@
 // Reads any range of an age payload's plaintext: only the chunks it touches are fetched, and each is checked before it is used.
-import type { Engine } from "../engine/engine.ts";
-import { ArtifactError } from "../errors.ts";
+import type { ChunkOpener, Engine } from "../engine/engine.ts";
+import { ArtifactError, StorageError } from "../errors.ts";
 import type { RangeReader } from "../storage/storage.ts";
 import { chunkBytes, chunkNonce, payloadKeyInfo, payloadNonceBytes, storedChunkBytes, tagBytes } from "./chunk.ts";
+
+/** More than any frame takes. */
+const maxMemoryBytes = 16_777_216;
+const memoryStep = 1_048_576;
 
 export interface SealedPayload {
   readonly file: RangeReader;
@@ -15,19 +19,19 @@ export interface SealedPayload {
 export class PayloadRanges {
   /** Length of the plaintext, vouched for by the last chunk. */
   readonly size: number;
-  readonly #engine: Engine;
   readonly #file: RangeReader;
-  readonly #key: Uint8Array;
+  readonly #openChunk: ChunkOpener;
   readonly #start: number;
   readonly #chunks: number;
+  /** What is fetched goes through the same memory again and again: as garbage it would cost as much time as opening it. */
+  #memory: Uint8Array | null = new Uint8Array();
   /** The chunk read last: the next range often begins in it. */
   #cached: { readonly index: number; readonly bytes: Uint8Array } | null = null;
 
-  private constructor(engine: Engine, file: RangeReader, key: Uint8Array, start: number) {
+  private constructor(file: RangeReader, openChunk: ChunkOpener, start: number) {
     const stored = file.size - start;
-    this.#engine = engine;
     this.#file = file;
-    this.#key = key;
+    this.#openChunk = openChunk;
     this.#start = start;
     this.#chunks = Math.max(1, Math.ceil(stored / storedChunkBytes));
     this.size = stored - this.#chunks * tagBytes;
@@ -39,7 +43,8 @@ export class PayloadRanges {
     const start = headerBytes + payloadNonceBytes;
     if (file.size < start + tagBytes) throw new ArtifactError("ARTIFACT_CORRUPT", "The stored bytes end too early.");
     const nonce = await file.read(headerBytes, payloadNonceBytes, signal);
-    const payload = new PayloadRanges(engine, file, engine.deriveKey(fileKey, nonce, payloadKeyInfo), start);
+    const key = engine.deriveKey(fileKey, nonce, payloadKeyInfo);
+    const payload = new PayloadRanges(file, engine.chunkOpener(key), start);
     const lastStart = (payload.#chunks - 1) * chunkBytes;
     // Only an empty payload may end in an empty chunk.
     if (payload.size <= lastStart && payload.#chunks > 1)
@@ -57,7 +62,8 @@ export class PayloadRanges {
     if (cached) range.set(cached.subarray(position - first * chunkBytes, position - first * chunkBytes + length));
     const from = cached ? first + 1 : first;
     if (from > last) return range;
-    const stored = await this.#fetch(from, last, signal);
+    const memory = this.#takeMemory((last + 1 - from) * storedChunkBytes);
+    const stored = await this.#fetch(from, last, signal, memory);
     for (let index = from; index <= last; index++) {
       const at = (index - from) * storedChunkBytes;
       const chunk = stored.subarray(at, at + storedChunkBytes);
@@ -67,7 +73,16 @@ export class PayloadRanges {
       if (start >= 0 && end <= length && index < last) this.#open(chunk, index, range.subarray(start, end));
       else this.#openAside(chunk, index, range, start);
     }
+    if (stored.buffer === memory?.buffer) this.#memory = memory;
     return range;
+  }
+
+  /** Undefined where the file has not taken it before, while another read has it, and for what is longer than any frame. */
+  #takeMemory(length: number): Uint8Array | undefined {
+    const memory = this.#memory;
+    if (!memory || length > maxMemoryBytes) return undefined;
+    this.#memory = null;
+    return memory.length >= length ? memory : new Uint8Array(Math.ceil(length / memoryStep) * memoryStep);
   }
 
   #openAside(stored: Uint8Array, index: number, range: Uint8Array, start: number): void {
@@ -79,14 +94,19 @@ export class PayloadRanges {
 
   #open(stored: Uint8Array, index: number, target: Uint8Array): void {
     const nonce = chunkNonce(index, index === this.#chunks - 1);
-    if (this.#engine.openChunk(this.#key, nonce, stored, target)) return;
+    if (this.#openChunk(nonce, stored, target)) return;
     const message = "The stored bytes are damaged: a part of them was changed after it was sealed.";
     throw new ArtifactError("ARTIFACT_CORRUPT", message, { chunk: index });
   }
 
-  #fetch(first: number, last: number, signal?: AbortSignal): Promise<Uint8Array> {
+  async #fetch(first: number, last: number, signal?: AbortSignal, into?: Uint8Array): Promise<Uint8Array> {
     const from = this.#start + first * storedChunkBytes;
     const to = Math.min(this.#file.size, this.#start + (last + 1) * storedChunkBytes);
-    return this.#file.read(from, to - from, signal);
+    const stored = await this.#file.read(from, to - from, signal, into);
+    if (stored.length === to - from) return stored;
+    throw new StorageError(
+      "STORAGE_UNAVAILABLE",
+      "The storage gave back another number of bytes than it was asked for.",
+    );
   }
 }

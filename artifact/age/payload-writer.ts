@@ -1,10 +1,12 @@
 // Seals a stream of plaintext into the chunks of an age payload and hands them on in parts of a fixed size.
-import { chunkBytes, chunkNonce, sealChunk, storedChunkBytes, tagBytes } from "./payload.ts";
+import { createSecretKey, type KeyObject } from "node:crypto";
+import { chunkBytes, chunkNonce, storedChunkBytes, tagBytes } from "./chunk.ts";
+import { sealChunk } from "./payload.ts";
 
 const partBytes = 1_048_576;
 
 export class PayloadWriter {
-  readonly #key: Uint8Array;
+  readonly #key: KeyObject;
   readonly #send: (part: Uint8Array) => Promise<void>;
   /** The start of a chunk that more plaintext is expected for: only the end tells which chunk is the last. */
   readonly #chunk = Buffer.allocUnsafe(chunkBytes);
@@ -15,7 +17,7 @@ export class PayloadWriter {
 
   /** `lead` goes out in front of the first chunk, as it is. Parts are sent one after another and may be re-used once taken. */
   constructor(key: Uint8Array, lead: Uint8Array, send: (part: Uint8Array) => Promise<void>) {
-    this.#key = key;
+    this.#key = createSecretKey(key);
     this.#send = send;
     this.#part.set(lead);
     this.#partUsed = lead.length;

@@ -12,7 +12,7 @@ export const webEngine: Engine = {
   sha256: (bytes) => hexOf(sha256(bytes)),
   startSha256: () => sha256.create(),
   deriveKey: (secret, salt, info) => hkdf(sha256, secret, salt, encoder.encode(info), 32),
-  openChunk(key, nonce, stored, target) {
+  chunkOpener: (key) => (nonce, stored, target) => {
     try {
       chacha20poly1305(key, nonce).decrypt(stored, target);
       return true;

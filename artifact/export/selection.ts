@@ -45,7 +45,8 @@ export function isEverything(paths: readonly string[]): boolean {
 async function look(artifact: OpenedArtifact, paths: EntryPath[]) {
   const selection = new CatalogueSelection(paths);
   const asked = new Set(paths.map(keyOf));
-  const names = new Set<string>();
+  // The root is there, whether it has an entry or not.
+  const names = new Set(["."]);
   const along = new Map<string, EntryPath>();
   let files = 0;
   let bytes = 0;

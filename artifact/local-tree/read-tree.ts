@@ -42,6 +42,9 @@ export async function* readTree(root: string, { warn, signal }: ReadTreeOptions)
   }
 }
 
+/** Megabytes of new objects: they are garbage as soon as they are made, and would be kept by the ten. */
+const resourceLimits = { maxYoungGenerationSizeMb: 4 };
+
 /** Takes the items of one batch after another, and gives the thread its buffers back. */
 class Batches {
   readonly #thread: Worker;
@@ -50,7 +53,12 @@ class Batches {
   #at = 0;
 
   constructor(workerData: TreeThreadData, signal: AbortSignal) {
-    this.#thread = new Worker(new URL("./thread.ts", import.meta.url), { workerData, env: {}, execArgv: [] });
+    this.#thread = new Worker(new URL("./thread.ts", import.meta.url), {
+      workerData,
+      env: {},
+      execArgv: [],
+      resourceLimits,
+    });
     this.#messages = on(this.#thread, "message", { signal }) as AsyncIterator<[Batch]>;
     for (let n = 0; n < batchesAhead; n++) this.#giveBack(new ArrayBuffer(batchBytes));
   }

@@ -81,7 +81,12 @@ function below({ path, place }: Directory, name: string | Buffer): Directory {
 function look({ path, place }: Directory, kind: Found["kind"] | null, warn: Warn): Found | null {
   try {
     if (kind === "file") return { path, place, kind, stats: null };
-    if (kind === "directory") return { path, place, kind, stats: lstatSync(place) };
+    if (kind === "directory") {
+      const stats = lstatSync(place);
+      // A link by now: to go into it would be to follow it.
+      if (!stats.isDirectory()) return warnOfChange(path, warn);
+      return { path, place, kind, stats };
+    }
     if (kind === "symlink") {
       const linkTarget = pathFromBytes(readlinkSync(place, "buffer"));
       return { path, place, kind, stats: lstatSync(place), linkTarget };
@@ -91,6 +96,13 @@ function look({ path, place }: Directory, kind: Found["kind"] | null, warn: Warn
   } catch (error) {
     warnOf(error, path, warn);
   }
+  return null;
+}
+
+/** Leaves out what is no more of the kind that its directory said. */
+function warnOfChange(path: EntryPath, warn: Warn): null {
+  const message = "Left out: it became something else while the tree was read.";
+  warn({ code: "VANISHED", path: printablePath(path), message });
   return null;
 }
 

@@ -22,8 +22,8 @@ import type { OpenedEntry } from "../opened-entry.ts";
 
 export interface WriteTreeOptions {
   readonly signal: AbortSignal;
-  /** Called after every piece of content and every entry. */
-  readonly onProgress?: (progress: { readonly entries: number; readonly bytes: number }) => void;
+  /** Called after every piece of content and every entry, with the files that are done and the bytes of contents. */
+  readonly onProgress?: (progress: { readonly files: number; readonly bytes: number }) => void;
 }
 
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -37,22 +37,22 @@ export async function writeTree(
   directory: string,
   { signal, onProgress }: WriteTreeOptions,
 ): Promise<void> {
-  const root = resolve(directory);
-  await mkdir(root, { recursive: true });
-  if ((await readdir(root)).length > 0) throw new NotEmptyError(directory);
-  const tree = new Tree(root);
-  let count = 0;
+  await refuseFilled(directory);
+  const tree = new Tree(resolve(directory));
+  let files = 0;
   let bytes = 0;
   for await (const entry of entries) {
     signal.throwIfAborted();
+    const before = bytes;
     if (entry.kind === "file")
       await tree.file(entry, (length) => {
         bytes += length;
-        onProgress?.({ entries: count, bytes });
+        onProgress?.({ files, bytes });
       });
     else tree.add(entry);
-    count += 1;
-    onProgress?.({ entries: count, bytes });
+    if (entry.kind === "file") files += 1;
+    bytes = before + entry.size;
+    onProgress?.({ files, bytes });
   }
   tree.finish();
 }
@@ -64,6 +64,12 @@ export class NotEmptyError extends Error {
   constructor(directory: string) {
     super(`${directory} is not empty.`);
   }
+}
+
+/** Makes the directory where there is none. Throws `NotEmptyError`. */
+export async function refuseFilled(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  if ((await readdir(directory)).length > 0) throw new NotEmptyError(directory);
 }
 
 type Facts = Omit<OpenedEntry, "content" | "kind">;
@@ -81,20 +87,23 @@ class Tree {
   async file(entry: OpenedEntry, onWritten: (bytes: number) => void): Promise<void> {
     const file = this.#inside(entry.path, (place) => openSync(place, createFlags, 0o600));
     try {
-      for await (const bytes of entry.content) {
-        for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
-        onWritten(bytes.length);
-      }
+      // A loop with waits in it would cost small files more than their writing.
+      if (entry.bytes) writeFully(file, entry.bytes);
+      else
+        for await (const bytes of entry.content) {
+          writeFully(file, bytes);
+          onWritten(bytes.length);
+        }
       if (this.#givesAway) fchownSync(file, entry.uid, entry.gid);
       fchmodSync(file, entry.mode);
-      futimesSync(file, entry.mtimeMs / 1000, entry.mtimeMs / 1000);
+      futimesSync(file, timeOf(entry), timeOf(entry));
     } finally {
       closeSync(file);
     }
   }
 
   add({ kind, content: _, ...entry }: OpenedEntry): void {
-    const { path, linkTarget = "", mtimeMs } = entry;
+    const { path, linkTarget = "" } = entry;
     if (kind === "directory") {
       // It may have been made already, for something in it.
       if (path !== ".") this.#inside(path, (place) => mkdirSync(place, { recursive: true, mode: 0o700 }));
@@ -104,17 +113,18 @@ class Tree {
       this.#inside(path, (place) => {
         symlinkSync(typeof linkTarget === "string" ? linkTarget : Buffer.from(linkTarget), place);
         if (this.#givesAway) lchownSync(place, entry.uid, entry.gid);
-        lutimesSync(place, mtimeMs / 1000, mtimeMs / 1000);
+        lutimesSync(place, timeOf(entry), timeOf(entry));
       });
   }
 
   /** The innermost directories first, so that no change of theirs touches the time of one that is done. */
   finish(): void {
-    for (const { path, mode, mtimeMs, uid, gid } of this.#directories.reverse()) {
+    for (const directory of this.#directories.reverse()) {
+      const { path, mode, uid, gid } = directory;
       const place = placeOf(this.#root, path);
       if (this.#givesAway) lchownSync(place, uid, gid);
       chmodSync(place, mode);
-      utimesSync(place, mtimeMs / 1000, mtimeMs / 1000);
+      utimesSync(place, timeOf(directory), timeOf(directory));
     }
   }
 
@@ -129,6 +139,21 @@ class Tree {
       return make(place);
     }
   }
+}
+
+function writeFully(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+}
+
+const earliestDateMs = -8.64e15;
+
+/**
+ * What Node makes this very millisecond of. Most are no double when told in seconds: a microsecond more keeps them from becoming the one
+ * before. Numbers below 0 it takes for now, and not so dates.
+ */
+function timeOf({ mtimeMs }: Pick<OpenedEntry, "mtimeMs">): number | Date {
+  if (mtimeMs < 0) return new Date(Math.max(mtimeMs, earliestDateMs));
+  return (mtimeMs % 1000 === 0 ? mtimeMs : mtimeMs + 0.001) / 1000;
 }
 
 function placeOf(root: string, path: EntryPath): string | Buffer {

@@ -1,8 +1,9 @@
 // One directory in the making: written under a hidden name, made durable, and renamed as a whole.
-import { type FileHandle, lstat, mkdir, open, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { StorageError } from "../errors.ts";
-import { checkFileName, fileReader, translated, writeFully } from "./local-file.ts";
+import { DurableFile } from "./durable-file.ts";
+import { checkFileName, fileReader, translated } from "./local-file.ts";
 import type { Draft, Upload } from "./storage.ts";
 
 /** All in one directory. */
@@ -19,36 +20,23 @@ export interface DraftPlace {
 
 /** An earlier draft of the same attempt is thrown away. */
 export async function beginDraft(place: DraftPlace): Promise<Draft> {
-  const { target, staging } = place;
+  const { target, staging, replacing } = place;
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { mode: 0o700 });
-  const opening = new Set<Promise<FileHandle>>();
-  let state: "open" | "committed" | "aborted" = "open";
+  const opening = new Set<Promise<DurableFile>>();
+  let state: "open" | "replacing" | "committed" | "aborted" = "open";
 
   const upload = async (name: string): Promise<Upload> => {
     checkFileName(name);
     if (state !== "open") throw new StorageError("STORAGE_UNAVAILABLE", "The draft is closed.");
-    const pending = open(join(staging, name), "wx", 0o600);
+    const pending = open(join(staging, name), "wx", 0o600).then((handle) => new DurableFile(handle));
     opening.add(pending);
-    const handle = await pending;
-    let written = 0;
-    let synced: "no" | "failed" | "yes" = "no";
+    const file = await pending;
     return {
-      send: (part) =>
-        translated(async () => {
-          await writeFully(handle, part, written);
-          written += part.length;
-        }),
+      send: (part) => translated(() => file.write(part)),
       finish: () =>
         translated(async () => {
-          // The system forgets what it could not write: another fsync would succeed and mean nothing.
-          if (synced === "failed") throw new StorageError("NOT_STORED", "The file was lost on its way to the disk.");
-          if (synced === "no") {
-            synced = "failed";
-            await handle.sync();
-            synced = "yes";
-          }
-          await handle.close();
+          await file.finish();
           opening.delete(pending);
         }),
     };
@@ -78,20 +66,31 @@ export async function beginDraft(place: DraftPlace): Promise<Draft> {
       }),
     replace: () =>
       translated(async () => {
-        if (state !== "open") throw new StorageError("STORAGE_UNAVAILABLE", "The draft is closed.");
-        await syncDirectory(staging);
-        if (!(await exists(target))) throw new StorageError("NOT_STORED", "There is nothing stored to be replaced.");
-        await rename(staging, place.replacing);
-        // From here on it will take the target's place, by whoever comes to finish it.
-        state = "committed";
-        await syncDirectory(dirname(target));
-        await finishReplacing(place);
+        if (state === "open") {
+          await syncDirectory(staging);
+          if (await exists(replacing)) await finishReplacing(place);
+          if (!(await exists(target))) throw new StorageError("NOT_STORED", "There is nothing stored to be replaced.");
+          await rename(staging, replacing);
+          state = "replacing";
+        } else if (state !== "replacing") throw new StorageError("STORAGE_UNAVAILABLE", "The draft is closed.");
+        try {
+          await syncDirectory(dirname(target));
+          await finishReplacing(place);
+          state = "committed";
+        } catch (error) {
+          // As long as the old one stands the draft is taken back; later it takes its place, by whoever comes to finish it.
+          if ((await exists(replacing)) && (await exists(target))) {
+            await rename(replacing, staging);
+            state = "open";
+          }
+          throw error;
+        }
       }),
     abort: () =>
       translated(async () => {
-        if (state === "committed") return;
+        if (state === "committed" || state === "replacing") return;
         state = "aborted";
-        for (const pending of opening) await pending.then((handle) => handle.close()).catch(() => {});
+        for (const pending of opening) await pending.then((file) => file.close()).catch(() => {});
         opening.clear();
         await rm(staging, { recursive: true, force: true, maxRetries: 3 });
       }),
@@ -110,11 +109,14 @@ export async function syncDirectory(path: string): Promise<void> {
 
 /** Brings a replacement to its end from wherever it was interrupted; may be called again and again. */
 export async function finishReplacing({ target, replacing, removed }: Omit<DraftPlace, "staging">): Promise<void> {
-  if (await exists(target)) {
-    await rm(removed, { recursive: true, force: true });
-    await rename(target, removed);
+  // Where it is gone it has become the target, which nothing may move out of the way any more.
+  if (await exists(replacing)) {
+    if (await exists(target)) {
+      await rm(removed, { recursive: true, force: true });
+      await rename(target, removed);
+    }
+    await rename(replacing, target);
   }
-  await rename(replacing, target);
   await syncDirectory(dirname(target));
   await rm(removed, { recursive: true, force: true });
 }

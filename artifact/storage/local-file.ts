@@ -45,9 +45,9 @@ export async function fileReader(handle: FileHandle): Promise<RangeReader> {
   const { size } = await translated(() => handle.stat());
   return {
     size,
-    async read(position, length, signal) {
+    async read(position, length, signal, into) {
       signal?.throwIfAborted();
-      const bytes = Buffer.allocUnsafe(length);
+      const bytes = into ? into.subarray(0, length) : Buffer.allocUnsafe(length);
       for (let filled = 0; filled < length; ) {
         const { bytesRead } = await translated(() => handle.read(bytes, filled, length - filled, position + filled));
         if (bytesRead === 0) throw new StorageError("NOT_STORED", `The file ends before byte ${position + length}.`);

@@ -64,12 +64,14 @@ export function localStorage(base: string): Storage {
         const above = await locate(ids.slice(0, -1)).catch(ignoreMissing);
         if (above === undefined) return;
         const target = join(above, ids.at(-1) ?? "");
-        // One rename takes the whole directory out of sight: a removal that was interrupted leaves no half of it.
         const { removed, replacing } = placeOf(target, "");
         await rm(removed, { recursive: true, force: true });
-        await rename(target, removed).catch(ignoreMissing);
-        await rm(removed, { recursive: true, force: true });
-        await rm(replacing, { recursive: true, force: true });
+        // One rename takes a whole directory out of sight: a removal that was interrupted leaves no half of it. What would take its
+        // place goes first, or it might come back as that.
+        for (const path of [replacing, target]) {
+          await rename(path, removed).catch(ignoreMissing);
+          await rm(removed, { recursive: true, force: true });
+        }
         await syncDirectory(above);
       });
     },
@@ -77,13 +79,14 @@ export function localStorage(base: string): Storage {
       const kept = new Set<string>();
       for (const draft of live) {
         const [directory = "", attempt = ""] = draft.split(":");
-        kept.add(placeOf(join(root, ...partsOf(directory)), attempt).staging);
+        const { staging, replacing } = placeOf(join(root, ...partsOf(directory)), attempt);
+        kept.add(staging).add(replacing);
       }
       let swept = 0;
       // First of all, for until then what is being replaced may be nowhere else.
       for await (const { path, entries } of directoriesBelow(root))
         for (const { name } of entries)
-          if (name.startsWith(replacingPrefix))
+          if (name.startsWith(replacingPrefix) && !kept.has(join(path, name)))
             await translated(() => finishReplacing(placeOf(join(path, name.slice(replacingPrefix.length)), "")));
       for await (const { path, entries } of directoriesBelow(root))
         for (const entry of entries) {

@@ -4,8 +4,11 @@
 export interface RangeReader {
   /** Total length in bytes. */
   readonly size: number;
-  /** Exactly `length` bytes from `position`; throws `StorageError` where they are not there. */
-  read(position: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * Exactly `length` bytes from `position`; throws `StorageError` where they are not there. `into`, as long at least, may be filled and
+   * its beginning answered in place of new memory: nothing writes to it any more once the promise is settled.
+   */
+  read(position: number, length: number, signal?: AbortSignal, into?: Uint8Array): Promise<Uint8Array>;
   /** May be called twice. */
   close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 // Hands a stream out in lengths that its reader chooses, copying only across the borders of its pieces.
+import { giveBack } from "../bytes.ts";
 import { ArtifactError } from "../errors.ts";
 
 /** A stretch of a stream. Where a reader skips, the stretches it skips may be missing. */
@@ -8,14 +9,24 @@ export interface Piece {
   readonly bytes: Uint8Array;
 }
 
+export interface ReadOptions {
+  /**
+   * Contents may be looked at only until the next piece or entry is asked for: their memory is given back then, and not left to the
+   * garbage collector. For whoever is done with them at once.
+   */
+  readonly transient?: boolean;
+}
+
 export class ByteQueue {
   readonly #source: AsyncIterator<Piece>;
+  readonly #transient: boolean;
   #bytes: Uint8Array = new Uint8Array();
   #start = 0;
   #at = 0;
 
-  constructor(source: AsyncIterator<Piece>) {
+  constructor(source: AsyncIterator<Piece>, { transient = false }: ReadOptions = {}) {
     this.#source = source;
+    this.#transient = transient;
   }
 
   /** In the stream. */
@@ -76,6 +87,7 @@ export class ByteQueue {
   async #advance(): Promise<boolean> {
     const { done, value } = await this.#source.next();
     if (done) return false;
+    if (this.#transient) giveBack(this.#bytes);
     this.#bytes = value.bytes;
     this.#start = value.start;
     this.#at = 0;

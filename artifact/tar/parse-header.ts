@@ -60,7 +60,8 @@ export class HeaderParser {
       name: kind === "directory" ? path.subarray(0, -1) : path,
       size: number("size"),
       mode: octal(block, ustarField.mode),
-      mtimeMs: mtime ? Math.round(Number(ascii(mtime, 0, mtime.length)) * 1000) : octal(block, ustarField.mtime) * 1000,
+      // Three digits follow the point, or it is refused below: without it, these are milliseconds, to the last one.
+      mtimeMs: mtime ? Number(ascii(mtime, 0, mtime.length).replace(".", "")) : octal(block, ustarField.mtime) * 1000,
       uid: number("uid"),
       gid: number("gid"),
       linkName: isLink ? (pax?.get("linkpath") ?? text(block, ustarField.linkName)) : null,

@@ -1,6 +1,6 @@
 // Reads a tar stream strictly: every header must be the one that the format prescribes for its entry, so no two readers see two trees.
 import { isZeros, joined } from "../bytes.ts";
-import { ByteQueue, type Piece } from "./byte-queue.ts";
+import { ByteQueue, type Piece, type ReadOptions } from "./byte-queue.ts";
 import { paddedBytes, type TarEntry } from "./header.ts";
 import { blockBytes } from "./layout.ts";
 import { damagedTar, HeaderParser } from "./parse-header.ts";
@@ -16,9 +16,9 @@ export interface TarMember extends TarEntry {
 }
 
 /** Throws `ArtifactError`: `ENTRY_REFUSED` for a kind of entry that is never written, `ARTIFACT_CORRUPT` for what is no such tar. */
-export async function* readTar(stream: AsyncGenerator<Piece>): AsyncGenerator<TarMember> {
+export async function* readTar(stream: AsyncGenerator<Piece>, options?: ReadOptions): AsyncGenerator<TarMember> {
   try {
-    const queue = new ByteQueue(stream);
+    const queue = new ByteQueue(stream, options);
     const members = new MemberReader(queue);
     for (let member = await members.next(); member; member = await members.next()) {
       yield member;
@@ -59,7 +59,8 @@ export class MemberReader {
   async #takeHeader(offset: number): Promise<Uint8Array> {
     const first = await this.#queue.take(blockBytes);
     const length = this.#headers.lengthOf(first, offset);
-    return length === blockBytes ? first : joined([first, await this.#queue.take(length - blockBytes)]);
+    // A copy: what is taken next may end the life of the piece that holds it.
+    return length === blockBytes ? first : joined([new Uint8Array(first), await this.#queue.take(length - blockBytes)]);
   }
 
   /** Skips what is left of a member, and checks what fills its last block. Answers a promise only where there is more to read. */

@@ -1,5 +1,6 @@
-#!/usr/bin/env node
-// The `xvault` command. Looks at the version of Node before it loads anything that an older one could not.
+#!/usr/bin/env -S MALLOC_ARENA_MAX=2 node --max-semi-space-size=4
+// The `xvault` command. Looks at the version of Node before it loads anything that an older one could not. It is started lean (both
+// settings are read before the first line of ours): a gigabyte that passes through would otherwise leave 60 MB behind.
 
 const oldestMajor = 24;
 

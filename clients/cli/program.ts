@@ -9,7 +9,7 @@ import type { SnapshotsOptions } from "./snapshots.ts";
 import type { Terminal } from "./terminal.ts";
 
 const closingHelp = `
-Exit codes: 0 fine, 1 refused or failed, 2 wrong usage, 3 not signed in, 130 interrupted.`;
+Exit codes: 0 fine, 1 refused or failed, 2 wrong usage, 3 not signed in, 4 no key fits, 5 damaged, 130 interrupted.`;
 
 /** Runs one command, which loads what it needs only now, and resolves with its exit code. Never rejects. */
 export async function runProgram(args: readonly string[]): Promise<number> {

@@ -89,7 +89,7 @@ function factsOf(view: JobView, nowMs: number): string[] {
   if (!progress) return ["no figures yet"];
   const rate = rateOf(view, nowMs);
   return [
-    `${ofTotal(progress.filesDone, progress.filesTotal, countText)} files`,
+    ...(progress.filesTotal === 0 ? [] : [`${ofTotal(progress.filesDone, progress.filesTotal, countText)} files`]),
     ofTotal(progress.bytesDone, progress.bytesTotal, bytesText),
     ...(rate === null ? [] : [`${bytesText(rate)}/s`, ...remainder(progress, rate)]),
     ...(progress.storedBytes > 0 ? [`${bytesText(progress.storedBytes)} stored`] : []),

@@ -9,6 +9,7 @@ export interface Work {
   readonly bytesDone: number;
   /** Null while it is not known. */
   readonly bytesTotal: number | null;
+  /** Not given where no files are counted. */
   readonly filesDone?: number;
   readonly filesTotal?: number | null;
   readonly storedBytes?: number;
@@ -24,7 +25,7 @@ export function workTeller(display: ProgressDisplay): (work: Work) => void {
   };
 }
 
-function stepOf({ phase, bytesDone, bytesTotal, filesDone = 0, filesTotal = 1, storedBytes = 0 }: Work): ShownStep {
+function stepOf({ phase, bytesDone, bytesTotal, filesDone = 0, filesTotal = 0, storedBytes = 0 }: Work): ShownStep {
   const bytes = { bytesDone: String(bytesDone), bytesTotal: bytesTotal === null ? null : String(bytesTotal) };
   const counts = { ...bytes, filesDone, filesTotal, storedBytes: String(storedBytes) };
   const job = { status: "RUNNING", attempt: 1 } as const;

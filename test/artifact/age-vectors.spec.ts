@@ -6,7 +6,8 @@ import { inflateSync } from "node:zlib";
 import * as vectors from "cctv-age";
 import { ArtifactError, type RangeReader } from "#artifact/node";
 import { openHeader } from "../../artifact/age/header-opening.ts";
-import { PayloadReader } from "../../artifact/age/payload-reader.ts";
+import { PayloadRanges } from "../../artifact/age/payload-ranges.ts";
+import { nativeEngine } from "../../artifact/engine/native-engine.ts";
 
 type Expectation = "success" | "no match" | "HMAC failure" | "header failure" | "payload failure" | "armor failure";
 
@@ -61,7 +62,7 @@ const codes: Readonly<Record<Expectation, ArtifactError["code"] | null>> = {
 async function open({ file, identities }: Vector, step: number, release: (bytes: Uint8Array) => void): Promise<void> {
   const headerBytes = headerLength(file);
   const fileKey = await openHeader(file.subarray(0, headerBytes), identities);
-  const payload = await PayloadReader.open(rangesOf(file), headerBytes, fileKey);
+  const payload = await PayloadRanges.open(nativeEngine, { file: rangesOf(file), headerBytes, fileKey });
   for (let at = 0; at < payload.size; at += step) release(await payload.read(at, Math.min(step, payload.size - at)));
 }
 

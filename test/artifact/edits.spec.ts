@@ -5,7 +5,7 @@ import { before, describe, it } from "node:test";
 import { ArtifactError, fileNames, openArtifact, type Storage, verify } from "#artifact/node";
 import { frameOf, replaceSealed } from "./hand-sealing.ts";
 import { collect, directory, identity, ids } from "./sealing.ts";
-import { assertFound, fileOf, isCorrupt, sealTruth, storageWith, type Truth } from "./truth.ts";
+import { assertFound, fileOf, isCorrupt, readPicked, sealTruth, storageWith, type Truth } from "./truth.ts";
 
 type Json = Record<string, unknown>;
 
@@ -177,6 +177,8 @@ describe("a catalogue that was sealed again", () => {
       await assert.rejects(verify({ ...place, identities: [identity] }), ArtifactError, told);
       const { manifestSha256 } = truth.result;
       await assert.rejects(verify({ ...place, manifestSha256 }), isCorrupt, told);
+      await using artifact = await openArtifact({ ...place, identities: [identity] });
+      await assert.rejects(readPicked(truth, artifact, told), ArtifactError, told);
     }
   });
 });

@@ -32,7 +32,12 @@ export function forgeArtifactBytes(storage: MemoryStorage, bytes: Buffer): void 
   replaceFile(storage, fileNames.artifact, bytes);
   replaceManifest(storage, (manifest) => ({
     ...manifest,
-    artifact: { ...manifest.artifact, storedBytes: bytes.length, ...tally.end() },
+    artifact: {
+      ...manifest.artifact,
+      storedBytes: bytes.length,
+      groups: tally.end().groups,
+      sha256: hash("sha256", bytes),
+    },
   }));
 }
 
@@ -53,14 +58,15 @@ export async function forgeArtifact(
     stored: new StoredBytes(),
   });
   await fill(writer);
-  const facts = await writer.end();
-  replaceFile(sealed.storage, fileNames.artifact, Buffer.concat(parts));
+  const { checksums: _, ...facts } = await writer.end();
+  const bytes = Buffer.concat(parts);
+  replaceFile(sealed.storage, fileNames.artifact, bytes);
   replaceManifest(sealed.storage, (manifest) => ({
     ...manifest,
     counts: { files: 1000, directories: 0, symlinks: 0, hardlinks: 0 },
     plainBytes: 1_000_000_000,
     ...manifestClaims,
-    artifact: { ...manifest.artifact, ...facts, ...fileClaims },
+    artifact: { ...manifest.artifact, ...facts, sha256: hash("sha256", bytes), ...fileClaims },
   }));
   return sealed;
 }

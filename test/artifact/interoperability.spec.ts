@@ -8,7 +8,8 @@ import { zstdDecompressSync } from "node:zlib";
 import { Decrypter } from "age-encryption";
 import { fileNames } from "#artifact/node";
 import { openHeader } from "../../artifact/age/header-opening.ts";
-import { PayloadReader } from "../../artifact/age/payload-reader.ts";
+import { PayloadRanges } from "../../artifact/age/payload-ranges.ts";
+import { nativeEngine } from "../../artifact/engine/native-engine.ts";
 import { available } from "../stage/available.ts";
 import { storedBytes } from "./forging.ts";
 import { collect, file, folder, identity, link, noise, piecesOf, recipient, type Sealed, sealTree } from "./sealing.ts";
@@ -135,7 +136,7 @@ describe("what the age command writes", { skip: available("age") ?? false }, () 
             read: async (at: number, bytes: number) => sealed.subarray(at, at + bytes),
             close: async () => {},
           };
-          const payload = await PayloadReader.open(file, headerBytes, fileKey);
+          const payload = await PayloadRanges.open(nativeEngine, { file, headerBytes, fileKey });
           assert.equal(payload.size, length);
           assert.ok(noise(length).equals(await payload.read(0, length)));
         }

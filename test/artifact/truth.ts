@@ -81,7 +81,7 @@ export async function assertFound(truth: Truth, storage: Storage, told: string):
   await assert.rejects(verify({ storage, directory }), isCorrupt, `without a key: ${told}`);
   await assert.rejects(verify({ storage, directory, identities: [identity] }), isCorrupt, `with the key: ${told}`);
   const failures = [];
-  for (const read of [readTar, readContents, readCatalogue])
+  for (const read of [readTar, readContents, readCatalogue, readPicked])
     try {
       await using artifact = await openArtifact({ storage, directory, identities: [identity] });
       await read(truth, artifact, told);
@@ -117,4 +117,23 @@ async function readCatalogue(truth: Truth, artifact: OpenedArtifact, told: strin
   const wanted = truth.catalogue.values();
   for await (const entry of artifact.catalogue())
     assert.deepEqual(entry, wanted.next().value, `the catalogue: ${told}`);
+}
+
+/** Picks every file by what the stored catalogue says of it: what comes out is the truth, or nothing does. */
+export async function readPicked(truth: Truth, artifact: OpenedArtifact, told: string): Promise<void> {
+  const contents = new Map(truth.entries.map(({ path, content }) => [printablePath(path), content]));
+  for await (const entry of artifact.find(["."])) {
+    const path = printablePath(entry.path);
+    let seen = 0;
+    for await (const piece of artifact.pick(entry)) {
+      assert.ok(
+        contents
+          .get(path)
+          ?.subarray(seen, seen + piece.length)
+          .equals(piece),
+        `${path}, picked: ${told}`,
+      );
+      seen += piece.length;
+    }
+  }
 }

@@ -1,7 +1,8 @@
 // What every storage promises: one suite, run against each of them.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { type Draft, type Storage, StorageError } from "#artifact/node";
+import { type Storage, StorageError } from "#artifact/node";
+import { namesOf, readAll, text, write } from "./stored.ts";
 
 export interface OpenedStorage extends AsyncDisposable {
   readonly storage: Storage;
@@ -233,30 +234,6 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       assert.ok(free === null || free > 0);
     });
   });
-}
-
-/** The storage's directories, in its own order. */
-export async function namesOf(storage: Storage): Promise<string[]> {
-  const names: string[] = [];
-  for await (const name of storage.list()) names.push(name);
-  return names;
-}
-
-async function write(draft: Draft, name: string, content: string): Promise<void> {
-  const upload = await draft.create(name);
-  await upload.send(Buffer.from(content));
-  await upload.finish();
-}
-
-async function readAll(storage: Storage, directory: string, name: string): Promise<string> {
-  const file = await storage.open(directory, name);
-  const content = text(await file.read(0, file.size));
-  await file.close();
-  return content;
-}
-
-function text(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString();
 }
 
 function notStored(error: unknown): boolean {

@@ -1,6 +1,7 @@
 // A storage that fails on command: any call of any operation, before or after it took effect, late, short or with wrong bytes.
 import { setTimeout as pause } from "node:timers/promises";
 import { type RangeReader, type Storage, StorageError, type Upload } from "#artifact/node";
+import type { RetryingOptions } from "../../artifact/storage/retrying.ts";
 
 const operations = [
   "begin",
@@ -147,4 +148,12 @@ function closeIt(file: RangeReader): Promise<void> {
 
 function lost(operation: Operation): StorageError {
   return new StorageError("STORAGE_UNAVAILABLE", `${operation} failed on command`);
+}
+
+/** Patience for tests. */
+export const quick: RetryingOptions = { retryForMs: 1000, firstDelayMs: 1, longestDelayMs: 4 };
+
+/** For `assert.rejects`. */
+export function isTransient(error: unknown): boolean {
+  return error instanceof StorageError && error.code === "STORAGE_UNAVAILABLE";
 }

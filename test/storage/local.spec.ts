@@ -17,8 +17,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { localStorage, type Storage, StorageError } from "#artifact/node";
-import { describeStorage, namesOf } from "./contract.ts";
+import { describeStorage } from "./contract.ts";
 import { memoryStorage } from "./memory.ts";
+import { namesOf } from "./stored.ts";
 
 const directory = "tenants/t1/sources/s1/snapshots/n1";
 

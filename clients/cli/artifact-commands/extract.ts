@@ -1,7 +1,16 @@
 // `xvault artifact extract`: unpacks an artifact, or some of it, into a directory, a tar or a ZIP.
 import { lstat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
-import { isEverything, type OpenedArtifact, openArtifact, selectEntries, tar, writeTree, zip } from "#artifact/node";
+import {
+  extractTree,
+  isEverything,
+  type OpenedArtifact,
+  openArtifact,
+  selectEntries,
+  tar,
+  writeTree,
+  zip,
+} from "#artifact/node";
 import { CommandError, exitCodes } from "../failure.ts";
 import { bytesText, plural } from "../figures.ts";
 import { openProgressDisplay } from "../progress-display.ts";
@@ -9,7 +18,8 @@ import { saveFile } from "../save-file.ts";
 import type { Terminal } from "../terminal.ts";
 import { workTeller } from "../work-step.ts";
 import { explained } from "./failure.ts";
-import { placeOf, readKeys } from "./place.ts";
+import { readKeys } from "./keys.ts";
+import { placeOf } from "./place.ts";
 
 export interface ExtractOptions {
   readonly key: string;
@@ -31,14 +41,12 @@ export async function extract(terminal: Terminal, directory: string, options: Ex
     using display = openProgressDisplay(stderr, { ...terminal, title: `Extraction of ${directory}` });
     const selection = await select(artifact, paths);
     const tell = workTeller(display);
-    const onProgress = (bytesDone: number, filesDone: number) =>
-      tell({ phase: "EXTRACTING", bytesDone, bytesTotal: selection.bytes, filesDone, filesTotal: selection.files });
+    const onProgress = (bytesDone: number, filesDone?: number) => {
+      const files = filesDone === undefined ? {} : { filesDone, filesTotal: selection.files };
+      tell({ phase: "EXTRACTING", bytesDone, bytesTotal: selection.bytes, ...files });
+    };
     if (options.tar || options.zip) await writeArchive(terminal, artifact, selection, { ...options, onProgress });
-    else
-      await writeTree(selection.entries(), out ?? ".", {
-        signal,
-        onProgress: ({ bytes, entries }) => onProgress(bytes, entries),
-      });
+    else await unpack(artifact, selection, { ...options, signal, onProgress });
     return { files: selection.files, bytes: selection.bytes };
   });
   if (out === undefined && (options.tar || options.zip)) return;
@@ -60,7 +68,7 @@ async function select(artifact: OpenedArtifact, paths: readonly string[]): Promi
 }
 
 interface ArchiveOptions extends ExtractOptions {
-  readonly onProgress: (bytes: number, files: number) => void;
+  readonly onProgress: (bytes: number, files?: number) => void;
 }
 
 async function writeArchive(
@@ -77,12 +85,25 @@ async function writeArchive(
     let bytes = 0;
     for await (const chunk of archive()) {
       bytes += chunk.length;
-      onProgress(Math.min(bytes, selection.bytes), 0);
+      onProgress(Math.min(bytes, selection.bytes));
       yield chunk;
     }
   }
   if (out !== undefined) await saveFile(out, counted(), signal);
   else await pipeline(counted(), stdout, { signal, end: false });
+}
+
+async function unpack(
+  artifact: OpenedArtifact,
+  selection: Selection,
+  { out = ".", signal, onProgress }: ArchiveOptions & { readonly signal: AbortSignal },
+): Promise<void> {
+  const options = {
+    signal,
+    onProgress: ({ bytes, files }: { bytes: number; files: number }) => onProgress(bytes, files),
+  };
+  if (selection.everything) await extractTree(artifact, out, options);
+  else await writeTree(selection.entries(), out, options);
 }
 
 /** Before anything is opened: what cannot be written, or would spoil a terminal. */
@@ -93,5 +114,5 @@ async function refuse({ stdout }: Terminal, { out, tar: asTar, zip: asZip }: Ext
       exitCode: exitCodes.usage,
     });
   if (archive && out !== undefined && (await lstat(out).catch(() => null)))
-    throw new CommandError(`${out} is there already; name another file.`, { exitCode: exitCodes.usage });
+    throw new CommandError(`${out} is there already: name another file.`, { exitCode: exitCodes.usage });
 }

@@ -1,6 +1,6 @@
 // `xvault artifact inspect`: what anybody may know of an artifact, without a key.
 import { type Manifest, readManifest } from "#artifact/node";
-import { bytesText, durationText, momentText, plural } from "../figures.ts";
+import { bytesText, durationText, momentText, plural, printable } from "../figures.ts";
 import type { Terminal } from "../terminal.ts";
 import { explained } from "./failure.ts";
 import { placeOf } from "./place.ts";
@@ -8,7 +8,9 @@ import { placeOf } from "./place.ts";
 export async function inspect({ stdout }: Terminal, directory: string, { json }: { json?: boolean }): Promise<void> {
   const { manifest, manifestSha256 } = await explained(directory, async () => readManifest(await placeOf(directory)));
   if (json) stdout.write(`${JSON.stringify(manifest, null, 2)}\n`);
-  else for (const [name, value] of linesOf(manifest, manifestSha256)) stdout.write(`${name.padEnd(12)}${value}\n`);
+  else
+    for (const [name, value] of linesOf(manifest, manifestSha256))
+      stdout.write(`${name.padEnd(12)}${printable(value)}\n`);
 }
 
 function* linesOf(manifest: Manifest, manifestSha256: string): Generator<readonly [string, string]> {

@@ -4,7 +4,8 @@ import { bytesText, momentText } from "../figures.ts";
 import { printJson, printTable } from "../listing.ts";
 import type { Terminal } from "../terminal.ts";
 import { explained } from "./failure.ts";
-import { placeOf, readKeys } from "./place.ts";
+import { readKeys } from "./keys.ts";
+import { placeOf } from "./place.ts";
 
 export interface ListOptions {
   readonly key: string;
@@ -37,6 +38,12 @@ async function* rowsOf(entries: AsyncIterable<CatalogueEntry>) {
   for await (const { path, kind, mode, mtimeMs, size, linkTarget } of entries) {
     const link = linkTarget === undefined ? "" : `${kind === "symlink" ? " -> " : " = "}${printablePath(linkTarget)}`;
     const name = `${printablePath(path)}${kind === "directory" ? "/" : ""}${link}`;
-    yield [mode.toString(8).padStart(4, "0"), bytesText(size), momentText(new Date(mtimeMs).toISOString()), name];
+    yield [mode.toString(8).padStart(4, "0"), bytesText(size), momentOf(mtimeMs), name];
   }
+}
+
+/** Of the years that have four digits; times of files can be anything. */
+function momentOf(mtimeMs: number): string {
+  const ms = Math.min(Math.max(mtimeMs, Date.parse("0000-01-01")), Date.parse("9999-12-31T23:59Z"));
+  return momentText(new Date(ms).toISOString());
 }

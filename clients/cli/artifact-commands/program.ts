@@ -16,11 +16,10 @@ interface Json {
   readonly json?: boolean;
 }
 
-const gathered = (value: string, before: string[]) => [...before, value];
+const gathered = (value: string, before: string[] = []) => [...before, value];
 const recipients = () =>
   new Option("--recipient <age1…>", "a public key to seal to; may be repeated")
     .makeOptionMandatory()
-    .default([])
     .argParser(gathered);
 
 /** Every command loads what it needs only when it is run. */
@@ -28,7 +27,7 @@ export function addArtifactCommands(program: Command, terminal: Terminal): void 
   const artifact = program
     .command("artifact")
     .description("seal, look at and open artifacts on this machine, without a hub")
-    .addHelpText("after", closingHelp);
+    .addHelpText("afterAll", closingHelp);
 
   artifact
     .command("seal")

@@ -5,7 +5,8 @@ import { openProgressDisplay } from "../progress-display.ts";
 import type { Terminal } from "../terminal.ts";
 import { workTeller } from "../work-step.ts";
 import { explained } from "./failure.ts";
-import { placeOf, readKeys } from "./place.ts";
+import { readKeys } from "./keys.ts";
+import { placeOf } from "./place.ts";
 
 export interface VerifyOptions {
   readonly key?: string;
@@ -19,7 +20,7 @@ export async function verify(terminal: Terminal, directory: string, { key, json 
     const place = await placeOf(directory);
     using display = openProgressDisplay(stderr, { ...terminal, title: `Verification of ${directory}` });
     const tell = workTeller(display);
-    return verifyArtifact({
+    return await verifyArtifact({
       ...place,
       ...(identities && { identities }),
       signal,
