@@ -198,11 +198,17 @@ function headerOf(entry: Entry, name: Uint8Array, linkName: Uint8Array | null): 
     name,
     size,
     mode: entry.mode & 0o7777,
-    mtimeMs: Math.floor(entry.mtimeMs),
+    mtimeMs: wholeMs(entry.mtimeMs),
     uid: entry.uid ?? 0,
     gid: entry.gid ?? 0,
     linkName: entry.kind === "symlink" || entry.kind === "hardlink" ? linkName : null,
   };
+}
+
+/** File systems hold times that no number does: the nearest there is, and the epoch for what is no time at all. */
+function wholeMs(mtimeMs: number): number {
+  const most = Number.MAX_SAFE_INTEGER;
+  return Number.isNaN(mtimeMs) ? 0 : Math.floor(Math.min(most, Math.max(-most, mtimeMs)));
 }
 
 /** Packs every entry. A source is let go of whatever happens: its iterators are returned, but a stuck one is not waited for. */

@@ -38,11 +38,22 @@ export async function verifyWith(engine: Engine, options: VerifyOptions): Promis
     done += bytes;
     onProgress?.(done, total);
   };
+  if (identities) await refuseWrongKey(engine, { ...options, identities });
   await verifyBytes(engine, { ...options, facts: manifest.artifact, advance });
   await verifyBytes(engine, { ...options, facts: manifest.catalogue, advance });
   if (!identities) return { manifest, manifestSha256, depth: "BYTES" };
   await verifyContents(engine, { ...options, identities, advance });
   return { manifest, manifestSha256, depth: "CONTENTS" };
+}
+
+/** Before everything is read. What else is wrong is told by what follows, and with its place. */
+async function refuseWrongKey(engine: Engine, options: OpenOptions): Promise<void> {
+  try {
+    const artifact = await openWith(engine, options);
+    await artifact.close();
+  } catch (error) {
+    if (error instanceof ArtifactError && error.code === "KEY_UNAVAILABLE") throw error;
+  }
 }
 
 interface Advancing {

@@ -18,6 +18,7 @@ export async function extractTree(
   { signal, onProgress }: WriteTreeOptions,
 ): Promise<void> {
   await refuseFilled(directory);
+  signal.throwIfAborted();
   const { counts, plainBytes } = artifact.manifest;
   const workerData: ExtractionData = { directory, totals: { counts, plainBytes } };
   const thread = new Worker(new URL("./extract-thread.ts", import.meta.url), {
@@ -47,6 +48,9 @@ export async function extractTree(
     }
     thread.postMessage(null satisfies TarPiece);
     while (await heard());
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   } finally {
     await reports.return?.();
     await thread.terminate();

@@ -1,6 +1,7 @@
 // Hands over everything below a directory of this machine, or one file, as entries, read ahead by a thread of its own.
 import { on } from "node:events";
-import { realpath, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, realpath, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Entry, Warning } from "../entry.ts";
@@ -14,15 +15,16 @@ export interface ReadTreeOptions {
 
 /**
  * Links are kept as links, further names of a file as hard links. An entry's content is to be read before the next entry is asked
- * for, and a piece of it is gone when the next piece is. A link at `root` itself is followed. Throws the signal's reason, or the
- * system's error where `root` cannot be read.
+ * for, and a piece of it is gone when the next piece is. A link at `root` itself is followed. Throws the signal's reason, the
+ * system's error where `root` cannot be read, and `TypeError` where it is neither a file nor a directory.
  */
 export async function* readTree(root: string, { warn, signal }: ReadTreeOptions): AsyncGenerator<Entry> {
   const place = await realpath(root);
-  const batches = new Batches(
-    { root: place, isFile: (await stat(place)).isFile(), name: basename(resolve(root)) },
-    signal,
-  );
+  const stats = await stat(place);
+  if (!stats.isFile() && !stats.isDirectory()) throw new TypeError(`neither a file nor a directory: ${root}`);
+  await access(place, constants.R_OK);
+  signal.throwIfAborted();
+  const batches = new Batches({ root: place, isFile: stats.isFile(), name: basename(resolve(root)) }, signal);
   try {
     for (let item = await batches.next(); item; item = await batches.next()) {
       if (item.kind === "warning") warn(item.warning);
@@ -49,6 +51,7 @@ const resourceLimits = { maxYoungGenerationSizeMb: 4 };
 class Batches {
   readonly #thread: Worker;
   readonly #messages: AsyncIterator<[Batch]>;
+  readonly #signal: AbortSignal;
   #batch: Batch | null = null;
   #at = 0;
 
@@ -59,6 +62,7 @@ class Batches {
       execArgv: [],
       resourceLimits,
     });
+    this.#signal = signal;
     this.#messages = on(this.#thread, "message", { signal }) as AsyncIterator<[Batch]>;
     for (let n = 0; n < batchesAhead; n++) this.#giveBack(new ArrayBuffer(batchBytes));
   }
@@ -74,10 +78,20 @@ class Batches {
       if (this.#batch?.last) return null;
       if (this.#batch) this.#giveBack(this.#batch.bytes.buffer);
       this.#batch = null;
-      const { done, value } = await this.#messages.next();
+      const { done, value } = await this.#nextMessage();
       if (done) return null;
       [this.#batch] = value;
       this.#at = 0;
+    }
+  }
+
+  /** An abort is told as its reason, and not as an error of waiting. */
+  async #nextMessage(): Promise<IteratorResult<[Batch]>> {
+    try {
+      return await this.#messages.next();
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw error;
     }
   }
 

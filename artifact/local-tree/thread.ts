@@ -26,12 +26,12 @@ let filling = new Filling(new ArrayBuffer(0));
 /** Fills what is `filling`, and yields where it is full. */
 function* readAll(root: string): Generator<void> {
   for (const found of walk(root, (warning) => filling.items.push({ kind: "warning", warning }))) {
-    if (found.kind === "file") yield* readFile(found);
-    else {
+    if (found?.kind === "file") yield* readFile(found);
+    else if (found) {
       const entry = describe(found, found.stats as Stats, found.kind);
       filling.items.push({ kind: "entry", entry, piece: { at: 0, length: 0, last: true } });
     }
-    // Entries without content fill nothing, and are many all the same.
+    // Entries without content and warnings fill nothing, and are many all the same.
     if (filling.items.length >= 4096) yield;
   }
 }
@@ -60,13 +60,10 @@ function* readFile(found: Found): Generator<void> {
     for (let left = entry.size + 1; ; ) {
       if (filling.used === filling.bytes.length) yield;
       const piece = readPiece(file, left);
-      left -= piece.length;
-      const last = piece.last || left === 0;
-      filling.items.push(
-        started ? { kind: "more", piece: { ...piece, last } } : { kind: "entry", entry, piece: { ...piece, last } },
-      );
+      filling.items.push(started ? { kind: "more", piece } : { kind: "entry", entry, piece });
       started = true;
-      if (last) return;
+      if (piece.last) return;
+      left -= piece.length;
     }
   } finally {
     closeSync(file);
@@ -78,14 +75,18 @@ function warnOfChange(path: EntryPath): void {
   filling.items.push({ kind: "warning", warning: { code: "VANISHED", path: printablePath(path), message } });
 }
 
-/** Reads on into the buffer, `most` bytes at most; the last piece of a file is the one that is shorter than it could be. */
-function readPiece(file: number, most: number): Piece {
+/**
+ * Reads on into the buffer, where `left` is one byte more than the file should still have. Some file systems give less than there is:
+ * only nothing at all is the end of a file that is not all there yet.
+ */
+function readPiece(file: number, left: number): Piece {
   const at = filling.used;
-  const wanted = Math.min(most, filling.bytes.length - at);
+  const wanted = Math.min(left, filling.bytes.length - at);
   try {
     const length = readSync(file, filling.bytes, at, wanted, null);
     filling.used += length;
-    return { at, length, last: length < wanted };
+    const isComplete = length < wanted && left - length <= 1;
+    return { at, length, last: length === 0 || length === left || isComplete };
   } catch {
     return { at, length: 0, last: true, interrupted: true };
   }

@@ -1,4 +1,4 @@
-// Finds everything below a directory, in the order of the names' bytes, with synchronous calls: they cost a tenth of the others.
+// Finds everything below a directory, in the order of their names, with synchronous calls: they cost a tenth of the others.
 import { type Dirent, lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import type { EntryPath, Warning } from "../entry.ts";
@@ -24,17 +24,19 @@ interface Directory {
   readonly place: string | Buffer;
 }
 
-/** Links are told and never followed. What is neither file, directory nor link is left out with a warning, like what has vanished. */
-export function* walk(root: string, warn: Warn): Generator<Found> {
+/**
+ * Links are told and never followed. What is neither file, directory nor link is left out with a warning, like what has vanished: null
+ * in its place, for there may be very many.
+ */
+export function* walk(root: string, warn: Warn): Generator<Found | null> {
   yield* walkDirectory({ path: "", place: root }, warn);
 }
 
-function* walkDirectory(directory: Directory, warn: Warn): Generator<Found> {
+function* walkDirectory(directory: Directory, warn: Warn): Generator<Found | null> {
   for (const { name, kind } of namesIn(directory, warn)) {
     const found = look(below(directory, name), kind, warn);
-    if (!found) continue;
     yield found;
-    if (found.kind === "directory") yield* walkDirectory(found, warn);
+    if (found?.kind === "directory") yield* walkDirectory(found, warn);
   }
 }
 

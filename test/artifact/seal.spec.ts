@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { generateHybridIdentity, identityToRecipient } from "age-encryption";
 import { ArtifactError, type Storage, StorageError, seal } from "#artifact/node";
 import { memoryStorage } from "../storage/memory.ts";
-import { file, noise, recipient, sealOptions, sealTree } from "./sealing.ts";
+import { file, noise, readEntries, recipient, sealOptions, sealTree } from "./sealing.ts";
 
 const canceled = new Error("canceled");
 
@@ -48,6 +48,14 @@ describe("sealing", () => {
     const work = seal({ ...sealOptions([]), recipients, storage });
     await assert.rejects(work, (error) => error instanceof ArtifactError && error.code === "LIMIT_EXCEEDED");
     assert.equal(storage.drafts.size, 0);
+  });
+
+  it("keeps the nearest time that can be told where a file's own is beyond all of them", async () => {
+    const times = [Number.NaN, 1e17, -1e17, Number.POSITIVE_INFINITY, 1.5, -0.5];
+    const sealed = await sealTree(times.map((mtimeMs, index) => file(`f${index}`, "x", { mtimeMs })));
+    const { MAX_SAFE_INTEGER: most } = Number;
+    const kept = (await readEntries(await sealed.open())).map(({ mtimeMs }) => mtimeMs);
+    assert.deepEqual(kept, [0, most, -most, most, 1, -1]);
   });
 
   it("refuses ids that are none before it begins", async () => {
