@@ -17,7 +17,7 @@ export interface Side {
 /** A table of both sides, and the ratio of their medians, ours over theirs: below 1 is faster. */
 export function report(ours: Side, theirs: Side): { readonly text: string; readonly ratio: number } {
   const row = ({ name, seconds, peakMB }: Side) =>
-    `${name.padEnd(42)} median ${median(seconds).toFixed(2)} s   min ${Math.min(...seconds).toFixed(2)}   max ${Math.max(...seconds).toFixed(2)}   peak ${Math.max(...peakMB).toFixed(0)} MB`;
+    `${name.padEnd(42)} median ${median(seconds).toFixed(3)} s   min ${Math.min(...seconds).toFixed(3)}   max ${Math.max(...seconds).toFixed(3)}   peak ${Math.max(...peakMB).toFixed(0)} MB`;
   const ratio = median(ours.seconds) / median(theirs.seconds);
-  return { text: `${row(ours)}\n${row(theirs)}\nratio of medians: ${ratio.toFixed(2)}\n`, ratio };
+  return { text: `${row(ours)}\n${row(theirs)}\nratio of medians: ${ratio.toFixed(3)}\n`, ratio };
 }

@@ -33,13 +33,13 @@ export async function takeTurns({ ours, theirs, turns, goal }: Contest): Promise
       sides[index]?.seconds.push(seconds);
       sides[index]?.peakMB.push(peakMB);
     }
-    process.stdout.write(`turn ${turn}: ${measured.map(({ seconds }) => `${seconds.toFixed(2)} s`).join(", ")}\n`);
+    process.stdout.write(`turn ${turn}: ${measured.map(({ seconds }) => `${seconds.toFixed(3)} s`).join(", ")}\n`);
   }
   const [mine, other] = sides;
   if (!mine || !other) return;
   const { text, ratio } = report(mine, other);
   process.stdout.write(text);
-  if (goal !== null) judge(`ratio of medians ${ratio.toFixed(2)}`, ratio <= goal, `at most ${goal}`);
+  if (goal !== null) judge(`ratio of medians ${ratio.toFixed(3)}`, ratio <= goal, `at most ${goal}`);
 }
 
 /** Says whether a goal was reached; one that was not is the exit code of the whole run. */
