@@ -17,6 +17,8 @@ const run = promisify(execFile);
 const program = join(import.meta.dirname, "..", "clients", "cli", "main.ts");
 const mostMemoryMB = 250;
 const smallFileBytes = 4096;
+/** A single one is over before its code is warm: a turn tells what one of these takes. */
+const picksInTurn = 20;
 
 interface Bench extends BenchOptions {
   readonly scratch: string;
@@ -133,10 +135,12 @@ async function picking({ scratch, keyFile, turns }: Bench, tree: string): Promis
       name: "open, and pick one file of 4 KB",
       async run() {
         const start = performance.now();
-        const picked = await countedPick(directory, identity, entry);
-        const seconds = (performance.now() - start) / 1000;
-        bytesRead = picked.bytesRead;
-        if (!expected.equals(picked.content)) throw new Error("the file that was picked is another one");
+        for (let pick = 0; pick < picksInTurn; pick++) {
+          const picked = await countedPick(directory, identity, entry);
+          bytesRead = picked.bytesRead;
+          if (!expected.equals(picked.content)) throw new Error("the file that was picked is another one");
+        }
+        const seconds = (performance.now() - start) / 1000 / picksInTurn;
         return { seconds, peakMB: process.memoryUsage().rss / 1e6 };
       },
     },

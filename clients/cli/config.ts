@@ -11,13 +11,24 @@ export interface CliConfig {
   readonly redraws: boolean;
 }
 
-export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): CliConfig {
-  const { XDG_CONFIG_HOME: base, NO_COLOR, TERM } = env;
-  // A relative path is to be ignored, says the XDG specification.
-  const directory = base && isAbsolute(base) ? base : join(homedir(), ".config");
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export function readConfig(env: Environment = process.env): CliConfig {
+  const { XDG_CONFIG_HOME, NO_COLOR, TERM } = env;
+  const directory = absolute(XDG_CONFIG_HOME) ?? join(homedir(), ".config");
   return {
     sessionFile: join(directory, "xvault", "session.json"),
     color: !NO_COLOR,
     redraws: TERM !== "dumb",
   };
+}
+
+/** Where Node keeps what it made of our code. */
+export function cacheDirectory({ XDG_CACHE_HOME }: Environment = process.env): string {
+  return join(absolute(XDG_CACHE_HOME) ?? join(homedir(), ".cache"), "xvault", "compiled");
+}
+
+/** A relative path is to be ignored, says the XDG specification. */
+function absolute(path: string | undefined): string | undefined {
+  return path && isAbsolute(path) ? path : undefined;
 }

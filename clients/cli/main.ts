@@ -8,6 +8,10 @@ if (Number.parseInt(process.versions.node, 10) < oldestMajor) {
   process.stderr.write(`xvault needs Node ${oldestMajor} or newer; this is Node ${process.versions.node}.\n`);
   process.exitCode = 1;
 } else {
+  const { enableCompileCache } = await import("node:module");
+  const { cacheDirectory } = await import("./config.ts");
+  // From the second time on it starts in half the time. In the user's own directory: what lies there is run.
+  enableCompileCache(cacheDirectory());
   const { runProgram } = await import("./program.ts");
   const exitCode = await runProgram(process.argv.slice(2));
   // Not left to end by itself: a socket to a hub that fell silent would hold it up for minutes.

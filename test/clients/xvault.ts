@@ -10,6 +10,8 @@ import { token } from "./small-hub.ts";
 
 export const program = fileURLToPath(new URL("../../clients/cli/main.ts", import.meta.url));
 
+const compileCache = fileURLToPath(new URL("../../node_modules/.cache", import.meta.url));
+
 export interface Outcome {
   readonly exitCode: number | null;
   readonly stdout: string;
@@ -51,7 +53,13 @@ export async function makeHome(): Promise<Home> {
       const [file, ...first] = command;
       const child = spawn(file, [...first, ...args], {
         cwd: directory,
-        env: { PATH: "/usr/bin:/bin", HOME: directory, XDG_CONFIG_HOME: join(directory, "config") },
+        env: {
+          PATH: "/usr/bin:/bin",
+          HOME: directory,
+          XDG_CONFIG_HOME: join(directory, "config"),
+          // One for all homes: what Node compiled for one test is compiled for the next.
+          XDG_CACHE_HOME: compileCache,
+        },
         signal: AbortSignal.timeout(60_000),
       });
       if (inputAfter === undefined) child.stdin.end(input);
