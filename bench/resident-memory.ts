@@ -1,7 +1,10 @@
 // Watches how much memory processes use, all of a family together.
 import { readdir, readFile } from "node:fs/promises";
 
-/** Starts sampling the process and its descendants every 20 ms; `stop` answers the highest sum of resident memory seen, in MB. */
+/** Oftener would take time from those who are watched, and most from the one who uses all processors. */
+const intervalMs = 100;
+
+/** Starts sampling the process and its descendants every 100 ms; `stop` answers the highest sum of resident memory seen, in MB. */
 export function watchMemory(pid: number): { stop(): number } {
   let peak = 0;
   const sample = async () => {
@@ -9,7 +12,7 @@ export function watchMemory(pid: number): { stop(): number } {
     for (const member of await family(pid)) sum += await residentMB(member);
     peak = Math.max(peak, sum);
   };
-  const timer = setInterval(() => void sample().catch(() => undefined), 20);
+  const timer = setInterval(() => void sample().catch(() => undefined), intervalMs);
   return {
     stop() {
       clearInterval(timer);
