@@ -1,14 +1,4 @@
-// What a Uint8Array lacks: joining, comparing, and telling its digits.
-
-export function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
-}
+// What a Uint8Array lacks: comparing, looking for zeros, taking text in, and being given back.
 
 export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && isPrefix(one, other);
@@ -28,13 +18,6 @@ export function isZeros(bytes: Uint8Array): boolean {
 /** One byte for each character. */
 export function writeAscii(target: Uint8Array, start: number, text: string): void {
   for (let at = 0; at < text.length; at++) target[start + at] = text.charCodeAt(at);
-}
-
-/** Lower-case hexadecimal digits. */
-export function hexOf(bytes: Uint8Array): string {
-  let digits = "";
-  for (const byte of bytes) digits += byte.toString(16).padStart(2, "0");
-  return digits;
 }
 
 /** Larger than any memory that small buffers share. */

@@ -1,5 +1,5 @@
 // Takes single entries out of an artifact: from the catalogue's offsets to the frames that hold them, and nothing else is read.
-import { hexOf } from "./bytes.ts";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import type { CatalogueEntry } from "./catalogue.ts";
 import type { Engine } from "./engine/engine.ts";
 import { printablePath } from "./entry-path.ts";
@@ -89,7 +89,7 @@ async function* hashed(
     hash.update(bytes);
     yield bytes;
   }
-  if (hexOf(hash.digest()) !== wanted.sha256) throw contradiction(wanted);
+  if (bytesToHex(hash.digest()) !== wanted.sha256) throw contradiction(wanted);
 }
 
 function contradiction({ path, offset }: CatalogueEntry): ArtifactError {

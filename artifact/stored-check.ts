@@ -1,5 +1,5 @@
 // Compares the stored bytes of a file with the hashes in its manifest, one group after another: the first bad one ends it.
-import { hexOf } from "./bytes.ts";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import type { Engine, RunningHash } from "./engine/engine.ts";
 import { ArtifactError } from "./errors.ts";
 import { maxGroups, pieceBytes, type SealedFile } from "./manifest.ts";
@@ -38,7 +38,7 @@ export class StoredCheck {
   end(): void {
     if (this.#bytes % pieceBytes > 0) this.#endPiece();
     if (this.#bytes % this.#facts.groups.groupBytes > 0) this.#endGroup();
-    if (this.#bytes !== this.#facts.storedBytes || hexOf(this.#whole.digest()) !== this.#facts.sha256)
+    if (this.#bytes !== this.#facts.storedBytes || bytesToHex(this.#whole.digest()) !== this.#facts.sha256)
       throw damaged(this.#facts.name);
   }
 
@@ -51,7 +51,7 @@ export class StoredCheck {
   #endGroup(): void {
     const { name, groups } = this.#facts;
     const index = Math.ceil(this.#bytes / groups.groupBytes) - 1;
-    if (hexOf(this.#group.digest()) !== groups.sha256[index])
+    if (bytesToHex(this.#group.digest()) !== groups.sha256[index])
       throw damaged(name, { position: index * groups.groupBytes, length: groups.groupBytes });
     this.#group = this.#engine.startSha256();
   }

@@ -1,5 +1,5 @@
 // Proves that a committed artifact is whole: its bytes by the manifest's hashes, and with a key every entry by the catalogue's.
-import { hexOf } from "./bytes.ts";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import { type ArtifactPlace, openStored, readDocuments } from "./document-reader.ts";
 import type { Engine } from "./engine/engine.ts";
 import { printablePath } from "./entry-path.ts";
@@ -107,5 +107,5 @@ async function contentSha256(engine: Engine, { kind, bytes, content }: OpenedEnt
   if (bytes) return engine.sha256(bytes);
   const hash = engine.startSha256();
   for await (const piece of content) hash.update(piece);
-  return hexOf(hash.digest());
+  return bytesToHex(hash.digest());
 }

@@ -2,14 +2,14 @@
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import { ZSTDDecoder } from "zstddec";
-import { hexOf } from "../bytes.ts";
 import type { Engine } from "./engine.ts";
 
 const encoder = new TextEncoder();
 
 export const webEngine: Engine = {
-  sha256: (bytes) => hexOf(sha256(bytes)),
+  sha256: (bytes) => bytesToHex(sha256(bytes)),
   startSha256: () => sha256.create(),
   deriveKey: (secret, salt, info) => hkdf(sha256, secret, salt, encoder.encode(info), 32),
   chunkOpener: (key) => (nonce, stored, target) => {

@@ -3,13 +3,11 @@ import { on } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { OpenedArtifact } from "../open.ts";
 import { type ExtractionData, type ExtractionReport, errorOf, type TarPiece } from "./extraction.ts";
+import { smallThread } from "./small-thread.ts";
 import { refuseFilled, type WriteTreeOptions } from "./write-tree.ts";
 
 /** Pieces under way: one is being unpacked while the next is there. */
 const piecesAhead = 2;
-
-/** Megabytes of new objects: they are garbage as soon as they are made, and would be kept by the ten. */
-const resourceLimits = { maxYoungGenerationSizeMb: 4 };
 
 /** As `writeTree` does with the artifact's entries, and much faster. Throws as both. */
 export async function extractTree(
@@ -21,12 +19,7 @@ export async function extractTree(
   signal.throwIfAborted();
   const { counts, plainBytes } = artifact.manifest;
   const workerData: ExtractionData = { directory, totals: { counts, plainBytes } };
-  const thread = new Worker(new URL("./extract-thread.ts", import.meta.url), {
-    workerData,
-    env: {},
-    execArgv: [],
-    resourceLimits,
-  });
+  const thread = new Worker(new URL("./extract-thread.ts", import.meta.url), { workerData, ...smallThread });
   const reports = on(thread, "message", { signal }) as AsyncIterableIterator<[ExtractionReport]>;
   let room = piecesAhead;
   /** False once the thread is done. */

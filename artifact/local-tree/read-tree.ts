@@ -7,6 +7,7 @@ import { Worker } from "node:worker_threads";
 import type { Entry, Warning } from "../entry.ts";
 import { EntryInterruptedError } from "../errors.ts";
 import { type Batch, batchBytes, batchesAhead, type Item, type Piece, type TreeThreadData } from "./batch.ts";
+import { smallThread } from "./small-thread.ts";
 
 export interface ReadTreeOptions {
   readonly warn: (warning: Warning) => void;
@@ -44,9 +45,6 @@ export async function* readTree(root: string, { warn, signal }: ReadTreeOptions)
   }
 }
 
-/** Megabytes of new objects: they are garbage as soon as they are made, and would be kept by the ten. */
-const resourceLimits = { maxYoungGenerationSizeMb: 4 };
-
 /** Takes the items of one batch after another, and gives the thread its buffers back. */
 class Batches {
   readonly #thread: Worker;
@@ -56,12 +54,7 @@ class Batches {
   #at = 0;
 
   constructor(workerData: TreeThreadData, signal: AbortSignal) {
-    this.#thread = new Worker(new URL("./thread.ts", import.meta.url), {
-      workerData,
-      env: {},
-      execArgv: [],
-      resourceLimits,
-    });
+    this.#thread = new Worker(new URL("./thread.ts", import.meta.url), { workerData, ...smallThread });
     this.#signal = signal;
     this.#messages = on(this.#thread, "message", { signal }) as AsyncIterator<[Batch]>;
     for (let n = 0; n < batchesAhead; n++) this.#giveBack(new ArrayBuffer(batchBytes));

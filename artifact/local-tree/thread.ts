@@ -1,10 +1,9 @@
 // The thread behind read-tree.ts: fills every empty buffer that it is handed with the next stretch of the tree.
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
-import type { EntryPath } from "../entry.ts";
-import { printablePath } from "../entry-path.ts";
+import type { EntryPath, Warning } from "../entry.ts";
 import type { Batch, FoundEntry, Item, Piece, TreeThreadData } from "./batch.ts";
-import { type Found, walk, warnOf } from "./walk.ts";
+import { type Found, walk, warnOf, warnOfChange } from "./walk.ts";
 
 /** What is not a file after all must neither be followed nor waited for. */
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -23,9 +22,13 @@ class Filling {
 const firstNames = new Map<string, EntryPath>();
 let filling = new Filling(new ArrayBuffer(0));
 
+function warn(warning: Warning): void {
+  filling.items.push({ kind: "warning", warning });
+}
+
 /** Fills what is `filling`, and yields where it is full. */
 function* readAll(root: string): Generator<void> {
-  for (const found of walk(root, (warning) => filling.items.push({ kind: "warning", warning }))) {
+  for (const found of walk(root, warn)) {
     if (found?.kind === "file") yield* readFile(found);
     else if (found) {
       const entry = describe(found, found.stats as Stats, found.kind);
@@ -43,11 +46,14 @@ function* readFile(found: Found): Generator<void> {
   try {
     file = openSync(place, openFlags);
   } catch (error) {
-    return warnOf(error, path, (warning) => filling.items.push({ kind: "warning", warning }));
+    return warnOf(error, path, warn);
   }
   try {
     stats = fstatSync(file);
-    if (!stats.isFile()) return warnOfChange(path);
+    if (!stats.isFile()) {
+      warnOfChange(path, warn);
+      return;
+    }
     const link = linkedBefore(path, stats);
     if (link !== null) {
       const entry = { ...describe(found, stats, "hardlink"), size: 0, linkTarget: link };
@@ -68,11 +74,6 @@ function* readFile(found: Found): Generator<void> {
   } finally {
     closeSync(file);
   }
-}
-
-function warnOfChange(path: EntryPath): void {
-  const message = "Left out: it became something else than a file while the tree was read.";
-  filling.items.push({ kind: "warning", warning: { code: "VANISHED", path: printablePath(path), message } });
 }
 
 /**

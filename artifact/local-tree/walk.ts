@@ -102,7 +102,7 @@ function look({ path, place }: Directory, kind: Found["kind"] | null, warn: Warn
 }
 
 /** Leaves out what is no more of the kind that its directory said. */
-function warnOfChange(path: EntryPath, warn: Warn): null {
+export function warnOfChange(path: EntryPath, warn: Warn): null {
   const message = "Left out: it became something else while the tree was read.";
   warn({ code: "VANISHED", path: printablePath(path), message });
   return null;

@@ -1,5 +1,6 @@
 // Writes the header of one tar entry: POSIX ustar, with a PAX extended header in front where ustar cannot say it.
-import { isPrefix, joined, writeAscii } from "../bytes.ts";
+import { concatBytes } from "@noble/hashes/utils.js";
+import { isPrefix, writeAscii } from "../bytes.ts";
 import type { Entry } from "../entry.ts";
 import { blockBytes, kindTypes, largestId, largestSize, nameFieldBytes, paxType, ustarField } from "./layout.ts";
 import { type PaxRecord, paxRecords, writeRecord } from "./pax-records.ts";
@@ -46,7 +47,7 @@ interface HeaderPlan {
 }
 
 function planHeader(entry: TarEntry): HeaderPlan {
-  const name = entry.kind === "directory" ? joined([entry.name, slash]) : entry.name;
+  const name = entry.kind === "directory" ? concatBytes(entry.name, slash) : entry.name;
   const records = paxRecords(entry, name);
   let recordsLength = 0;
   for (const record of records) recordsLength += record.length;

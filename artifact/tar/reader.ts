@@ -1,5 +1,6 @@
 // Reads a tar stream strictly: every header must be the one that the format prescribes for its entry, so no two readers see two trees.
-import { isZeros, joined } from "../bytes.ts";
+import { concatBytes } from "@noble/hashes/utils.js";
+import { isZeros } from "../bytes.ts";
 import { ByteQueue, type Piece, type ReadOptions } from "./byte-queue.ts";
 import { paddedBytes, type TarEntry } from "./header.ts";
 import { blockBytes } from "./layout.ts";
@@ -60,7 +61,9 @@ export class MemberReader {
     const first = await this.#queue.take(blockBytes);
     const length = this.#headers.lengthOf(first, offset);
     // A copy: what is taken next may end the life of the piece that holds it.
-    return length === blockBytes ? first : joined([new Uint8Array(first), await this.#queue.take(length - blockBytes)]);
+    return length === blockBytes
+      ? first
+      : concatBytes(new Uint8Array(first), await this.#queue.take(length - blockBytes));
   }
 
   /** Skips what is left of a member, and checks what fills its last block. Answers a promise only where there is more to read. */

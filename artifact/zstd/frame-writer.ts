@@ -1,5 +1,6 @@
 // Cuts a stream into frames, compresses several at once, and hands them on in their order with bounded memory.
 import { availableParallelism } from "node:os";
+import { giveBack } from "../bytes.ts";
 import { compressFrame } from "./compress.ts";
 import type { FrameSize } from "./seek-table.ts";
 
@@ -24,8 +25,6 @@ export class FrameWriter implements Disposable {
   readonly #options: FrameWriterOptions;
   /** Buffers that nothing is being compressed from. */
   readonly #idle: Buffer[] = [];
-  /** The memory of frames that share it with nobody. */
-  readonly #memory = new WeakMap<Uint8Array, ArrayBuffer>();
   #filling: Buffer | null = null;
   #used = 0;
   #inFlight = 0;
@@ -53,7 +52,7 @@ export class FrameWriter implements Disposable {
     const plainBytes = this.#used;
     this.#filling = null;
     this.#used = 0;
-    this.#handOn(this.#compress(buffer, plainBytes), plainBytes);
+    this.#handOn(this.#compress(buffer, plainBytes), plainBytes, giveBack);
   }
 
   /** Takes a frame that is compressed already, behind everything written so far. */
@@ -96,20 +95,17 @@ export class FrameWriter implements Disposable {
   async #compress(buffer: Buffer, plainBytes: number): Promise<Uint8Array> {
     const frame = await compressFrame(buffer.subarray(0, plainBytes), this.#options.level);
     this.#idle.push(buffer);
-    // Small ones lie in a buffer that others have a part in.
-    if (frame.buffer.byteLength > Buffer.poolSize) this.#memory.set(frame, frame.buffer);
     return frame;
   }
 
-  #handOn(compressed: Promise<Uint8Array>, plainBytes: number): void {
+  #handOn(compressed: Promise<Uint8Array>, plainBytes: number, done?: (frame: Uint8Array) => void): void {
     this.#inFlight += 1;
     this.#handedOn = Promise.all([compressed, this.#handedOn])
       .then(async ([frame]) => {
         if (this.#failure) return;
         await this.#options.emit(frame);
         this.frames.push({ storedBytes: frame.length, plainBytes });
-        // Given back at once: the garbage collector would see megabytes behind every small object, and work far too hard.
-        this.#memory.get(frame)?.transfer(0);
+        done?.(frame);
       })
       .catch((error: unknown) => {
         if (this.#failure) return;

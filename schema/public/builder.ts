@@ -96,3 +96,11 @@ export function connectionCost(args: { first?: number | null | undefined; last?:
 function capitalized(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1);
 }
+
+/** What pages of related nodes have in common: ids sort by time. */
+export const newestFirst = {
+  cursor: "id",
+  totalCount: true,
+  query: { orderBy: { id: "desc" } },
+  complexity: connectionCost,
+} as const;

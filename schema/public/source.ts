@@ -2,7 +2,7 @@
 import { InvalidInputError, NotFoundError, QuotaExceededError, TenantSuspendedError } from "../../domain/errors.ts";
 import { acceptHostKey, createSource, findSource, testSource, updateSource } from "../../domain/sources.ts";
 import { SourceStatus as statuses, SourceType as types } from "../../prisma/client/client.ts";
-import { builder, connectionCost } from "./builder.ts";
+import { builder, newestFirst } from "./builder.ts";
 import { Credential } from "./credential.ts";
 import { Job, JobConnection } from "./job.ts";
 import { Node } from "./node.ts";
@@ -29,8 +29,6 @@ const SourceStatus = builder.enumType("SourceStatus", {
   },
 });
 
-const newestFirst = { orderBy: { id: "desc" } } as const;
-
 const Source = builder.prismaObject("Source", {
   description: "A place that is backed up.",
   interfaces: [Node],
@@ -49,10 +47,7 @@ const Source = builder.prismaObject("Source", {
     schedules: t.relatedConnection(
       "schedules",
       {
-        cursor: "id",
-        totalCount: true,
-        query: newestFirst,
-        complexity: connectionCost,
+        ...newestFirst,
         description: "When it is due.",
       },
       ScheduleConnection,
@@ -60,10 +55,7 @@ const Source = builder.prismaObject("Source", {
     jobs: t.relatedConnection(
       "jobs",
       {
-        cursor: "id",
-        totalCount: true,
-        query: newestFirst,
-        complexity: connectionCost,
+        ...newestFirst,
         description: "Its jobs, newest first.",
       },
       JobConnection,
@@ -71,10 +63,7 @@ const Source = builder.prismaObject("Source", {
     snapshots: t.relatedConnection(
       "snapshots",
       {
-        cursor: "id",
-        totalCount: true,
-        query: newestFirst,
-        complexity: connectionCost,
+        ...newestFirst,
         description: "Its snapshots, newest first.",
       },
       SnapshotConnection,

@@ -2,7 +2,7 @@
 import { InvalidInputError } from "../../domain/errors.ts";
 import { countTenants, createTenant, findTenant, listTenants } from "../../domain/tenants.ts";
 import { TenantStatus as statuses } from "../../prisma/client/client.ts";
-import { builder, connectionCost } from "./builder.ts";
+import { builder, connectionCost, newestFirst } from "./builder.ts";
 import { CredentialConnection } from "./credential.ts";
 import { JobConnection } from "./job.ts";
 import { Node } from "./node.ts";
@@ -20,8 +20,6 @@ const TenantStatus = builder.enumType("TenantStatus", {
   },
 });
 
-const newestFirst = { orderBy: { id: "desc" } } as const;
-
 export const Tenant = builder.prismaObject("Tenant", {
   description: "A customer.",
   interfaces: [Node],
@@ -33,10 +31,7 @@ export const Tenant = builder.prismaObject("Tenant", {
     sources: t.relatedConnection(
       "sources",
       {
-        cursor: "id",
-        totalCount: true,
-        query: newestFirst,
-        complexity: connectionCost,
+        ...newestFirst,
         description: "What is backed up, newest first.",
       },
       SourceConnection,
@@ -44,10 +39,7 @@ export const Tenant = builder.prismaObject("Tenant", {
     credentials: t.relatedConnection(
       "credentials",
       {
-        cursor: "id",
-        totalCount: true,
-        query: newestFirst,
-        complexity: connectionCost,
+        ...newestFirst,
         description: "What opens the sources: never the secrets.",
       },
       CredentialConnection,
@@ -55,10 +47,7 @@ export const Tenant = builder.prismaObject("Tenant", {
     schedules: t.relatedConnection(
       "schedules",
       {
-        cursor: "id",
-        totalCount: true,
-        query: newestFirst,
-        complexity: connectionCost,
+        ...newestFirst,
         description: "When backups are due.",
       },
       ScheduleConnection,
@@ -66,10 +55,7 @@ export const Tenant = builder.prismaObject("Tenant", {
     jobs: t.relatedConnection(
       "jobs",
       {
-        cursor: "id",
-        totalCount: true,
-        query: newestFirst,
-        complexity: connectionCost,
+        ...newestFirst,
         description: "What was and is being done, newest first.",
       },
       JobConnection,
@@ -77,10 +63,7 @@ export const Tenant = builder.prismaObject("Tenant", {
     snapshots: t.relatedConnection(
       "snapshots",
       {
-        cursor: "id",
-        totalCount: true,
-        query: newestFirst,
-        complexity: connectionCost,
+        ...newestFirst,
         description: "What is kept, newest first.",
       },
       SnapshotConnection,
@@ -88,10 +71,7 @@ export const Tenant = builder.prismaObject("Tenant", {
     restores: t.relatedConnection(
       "restores",
       {
-        cursor: "id",
-        totalCount: true,
-        query: newestFirst,
-        complexity: connectionCost,
+        ...newestFirst,
         description: "What was fetched back, newest first.",
       },
       RestoreConnection,

@@ -58,6 +58,10 @@ function draftOf(
     if (!draft) throw new StorageError("STORAGE_UNAVAILABLE", "The draft is closed.");
     return draft;
   };
+  const publish = (draft: ReadonlyMap<string, Buffer[]>) => {
+    for (const [name, parts] of draft) files.set(`${directory}/${name}`, Buffer.concat(parts));
+    drafts.delete(key);
+  };
   return {
     async create(name) {
       checkName(name);
@@ -78,16 +82,14 @@ function draftOf(
       const draft = open();
       if ([...files.keys()].some((file) => file.startsWith(`${directory}/`)))
         throw new StorageError("STORAGE_UNAVAILABLE", "There is such a directory already.");
-      for (const [name, parts] of draft) files.set(`${directory}/${name}`, Buffer.concat(parts));
-      drafts.delete(key);
+      publish(draft);
     },
     async replace() {
       const draft = open();
       const replaced = [...files.keys()].filter((file) => file.startsWith(`${directory}/`));
       if (replaced.length === 0) throw new StorageError("NOT_STORED", "There is no such directory.");
       for (const file of replaced) files.delete(file);
-      for (const [name, parts] of draft) files.set(`${directory}/${name}`, Buffer.concat(parts));
-      drafts.delete(key);
+      publish(draft);
     },
     async abort() {
       drafts.delete(key);
