@@ -49,7 +49,16 @@ const entryLine = z.object({
   linkTargetBase64: base64.optional(),
 });
 const warningLine = z.object({
-  warning: z.enum(["VANISHED", "UNREADABLE", "CHANGED_WHILE_READ", "SPECIAL_SKIPPED", "NAME_NOT_UTF8", "NAME_REFUSED"]),
+  warning: z.enum([
+    "VANISHED",
+    "UNREADABLE",
+    "CHANGED_WHILE_READ",
+    "SPECIAL_SKIPPED",
+    "NAME_NOT_UTF8",
+    "NAME_REFUSED",
+    "HOOK_FAILED",
+    "TOOL_WARNING",
+  ]),
   path: z.string(),
   message: z.string(),
 });

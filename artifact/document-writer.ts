@@ -21,6 +21,7 @@ export interface ArtifactFacts {
   readonly durationMs: number;
   readonly recipients: readonly string[];
   readonly tools: Readonly<Record<string, string>>;
+  readonly databases: NonNullable<Manifest["databases"]>;
   readonly warnings: readonly Warning[];
   readonly plainBytes: number;
   readonly counts: Manifest["counts"];
@@ -29,7 +30,7 @@ export interface ArtifactFacts {
 }
 
 /** By design: every other warning means that something is missing. */
-const harmless: ReadonlySet<Warning["code"]> = new Set(["SPECIAL_SKIPPED"]);
+const harmless: ReadonlySet<Warning["code"]> = new Set(["SPECIAL_SKIPPED", "HOOK_FAILED"]);
 
 /** Warnings name files, so only their numbers are told in clear. */
 export function describeArtifact(facts: ArtifactFacts): Manifest {
@@ -48,6 +49,7 @@ export function describeArtifact(facts: ArtifactFacts): Manifest {
     algorithm: { archive: "tar/pax", compression: "zstd", encryption: "age-encryption.org/v1" },
     recipients: facts.recipients.map(recipientFacts),
     tools: { node: process.versions.node, zstd: process.versions.zstd ?? "unknown", ...facts.tools },
+    ...(facts.databases.length > 0 && { databases: facts.databases }),
     warnings: byCode,
     artifact: facts.artifact,
     catalogue: facts.catalogue,

@@ -38,7 +38,11 @@ export interface Warning {
     | "CHANGED_WHILE_READ"
     | "SPECIAL_SKIPPED"
     | "NAME_NOT_UTF8"
-    | "NAME_REFUSED";
+    | "NAME_REFUSED"
+    /** A command of the customer's own, before or after the backup, failed. */
+    | "HOOK_FAILED"
+    /** A program on the server complained in words that say nothing of any one path. */
+    | "TOOL_WARNING";
   /** Printable form of the path; bytes that are no UTF-8 as `\xff`. */
   readonly path: string;
   /** One sentence. */

@@ -57,6 +57,16 @@ const manifest = z.object({
     .array(z.object({ algorithm: z.string(), fingerprint: z.string().regex(/^sha256:[0-9a-f]{64}$/) }))
     .min(1),
   tools: z.record(z.string(), z.string()),
+  /** Of a snapshot with database dumps in it: what they held when they were made. */
+  databases: z
+    .array(
+      z.object({
+        /** The dump's entry. */
+        path: z.string(),
+        tables: z.array(z.object({ name: z.string(), rows: count, estimated: z.boolean() })),
+      }),
+    )
+    .optional(),
   /** How many warnings of each code. */
   warnings: z.record(z.string(), count),
   artifact: sealedFile.extend({ name: z.literal(fileNames.artifact) }),

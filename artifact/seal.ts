@@ -2,7 +2,7 @@
 import { tmpdir } from "node:os";
 import { AbortGate } from "./abort-gate.ts";
 import { CatalogueWriter } from "./catalogue-writer.ts";
-import { describeArtifact, storeDocuments } from "./document-writer.ts";
+import { type ArtifactFacts, describeArtifact, storeDocuments } from "./document-writer.ts";
 import type { Entry, Warning } from "./entry.ts";
 import { fileNames, type Manifest } from "./manifest.ts";
 import { Packer, packAll } from "./pack.ts";
@@ -27,6 +27,8 @@ export interface SealOptions {
   readonly createdAt: Date;
   /** Names and versions of the tools that took part, for the manifest. */
   readonly tools?: Record<string, string>;
+  /** What the source tells of itself for the manifest; asked once its entries have been read. */
+  readonly sourceFacts?: () => Pick<ArtifactFacts, "tools" | "databases">;
   /** Of zstd: 1 is fastest, 19 smallest. @default 3 */
   readonly level?: number;
   /** Most bytes that the snapshot may take in the storage. @default no limit */
@@ -139,10 +141,12 @@ async function sealInto(draft: Draft, options: SealInto): Promise<SealedArtifact
     return { name, ...file, sha256 };
   };
   const artifact = await checked(fileNames.artifact, sealed);
+  const told = options.sourceFacts?.();
   const manifest = describeArtifact({
     ids,
     createdAt: options.createdAt,
-    tools: options.tools ?? {},
+    tools: { ...options.tools, ...told?.tools },
+    databases: told?.databases ?? [],
     recipients,
     warnings,
     plainBytes: packer.contentBytes,

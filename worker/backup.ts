@@ -40,6 +40,7 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
     // The hub's time, whatever this machine believes.
     createdAt: new Date((await hub.hello(patience)).serverTime),
     tools: { xvault: packageJson.version },
+    sourceFacts: () => connected.facts(),
     ...(maxBytes !== null && { maxBytes: Number(maxBytes) }),
     warnings: warnings.kept,
     spoolDirectory: tempBase,

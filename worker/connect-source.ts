@@ -33,7 +33,7 @@ export interface Circumstances {
 
 /** The caller closes the source. Throws `SourceError`, `JobRefusedError`, `HubError`, or the reason of the signal. */
 export async function connectSource(
-  { hub, identity, allowedNetworks }: Workshop,
+  { hub, identity, allowedNetworks, tempBase }: Workshop,
   { jobId, leaseEpoch, leaseSeconds, source }: ClaimedJob,
   { trustsNewHost, signal }: Circumstances,
 ): Promise<Source> {
@@ -48,5 +48,14 @@ export async function connectSource(
     ? (await hub.claimSecrets({ jobId, leaseEpoch }, { signal, retryForMs: leaseSeconds * 1000 })).sealed
     : null;
   const secrets = sealed === null ? {} : secretsSchema.parse(await identity.open(sealed));
-  return kind.connect({ config: source.config, secrets, pinnedHostKey: source.hostKey, allowedNetworks, signal });
+  const pinned = { hostKey: source.hostKey, jumpHostKey: null };
+  return kind.connect({
+    config: source.config,
+    secrets,
+    pinned,
+    allowedNetworks,
+    tempBase,
+    log: () => undefined,
+    signal,
+  });
 }

@@ -9,8 +9,9 @@ export async function testSource(workshop: Workshop, job: ClaimedJob, signal: Ab
   const patience = { signal, retryForMs: leaseSeconds * 1000 };
   await hub.enterPhase({ jobId, leaseEpoch, phase: "CONNECTING" }, patience);
   await using source = await connectSource(workshop, job, { trustsNewHost: true, signal });
-  const { hostKey, serverVersion, sampleEntries } = await source.identify();
+  const { hostKey, jumpHostKey, ...found } = await source.identify();
+  const estimate = await source.estimate();
   // A path that cannot be read has ended the job already, and its host key is not pinned then.
-  const findings = { hostKey, serverVersion, pathReadable: true, sampleEntries };
+  const findings = { hostKey, jumpHostKey, ...found, estimate, pathReadable: true };
   await hub.completeJob({ jobId, leaseEpoch, findings, hostKey }, patience);
 }

@@ -5,7 +5,7 @@ import { HubError } from "../../clients/hub/hub-error.ts";
 import { JobCanceledError, LeaseLostError } from "../../clients/hub/keep-alive/lease.ts";
 import { failureCodes } from "../../domain/rules/failures.ts";
 import { failureOf, JobRefusedError } from "../../worker/failure.ts";
-import { SftpStatusError } from "../../worker/sources/sftp-session.ts";
+import { SftpStatusError } from "../../worker/sources/sftp/session.ts";
 import { SourceError } from "../../worker/sources/source-error.ts";
 
 const raw = "raw upstream words: connect ECONNREFUSED password=hunter2";

@@ -16,7 +16,7 @@ import { failureOf } from "../../worker/failure.ts";
 import { performJob } from "../../worker/perform.ts";
 import { missingOpenSsh, type StagedOpenSsh, stageOpenSsh } from "../stage/peers/openssh.ts";
 import { seededBytes, tree, writeTree } from "../stage/tree.ts";
-import { loopback } from "./reading.ts";
+import { loopback } from "./sources/reading.ts";
 
 interface Told {
   readonly command: string;
@@ -154,7 +154,10 @@ describe("a job of a worker", { skip: missingOpenSsh ?? false }, () => {
     assert.equal(command, "completeJob");
     assert.equal(input.hostKey, sshd.hostKey);
     const { serverVersion, ...findings } = input.findings as Record<string, unknown>;
-    assert.deepEqual(findings, { hostKey: sshd.hostKey, pathReadable: true, sampleEntries: ["one"] });
+    assert.deepEqual(findings, {
+      ...{ hostKey: sshd.hostKey, jumpHostKey: null, pathReadable: true, sampleEntries: ["one"] },
+      ...{ estimate: null, tools: {}, remarks: [] },
+    });
     assert.match(String(serverVersion), /^OpenSSH/);
   });
 

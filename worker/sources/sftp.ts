@@ -1,48 +1,40 @@
 // A directory or file on an SFTP server as a source.
 import { posix } from "node:path";
-import { z } from "zod";
 import type { Entry, Warning } from "#artifact/node";
-import { resolveHost } from "../network-policy.ts";
 import { parseConfig } from "./parse-config.ts";
 import { runAhead } from "./run-ahead.ts";
-import { describe, type Found, warnOfRefusal } from "./sftp-admission.ts";
-import { bytesAhead, FileContent } from "./sftp-reads.ts";
-import { SftpSession, SftpStatusError, sftpStatus } from "./sftp-session.ts";
-import { walk } from "./sftp-walk.ts";
-import type { ConnectOptions, Identity, Source } from "./source.ts";
+import { describe, type Found, warnOfRefusal } from "./sftp/admission.ts";
+import { bytesAhead, FileContent } from "./sftp/reads.ts";
+import { SftpSession, SftpStatusError, sftpStatus } from "./sftp/session.ts";
+import { walk } from "./sftp/walk.ts";
+import { type ConnectOptions, defaultStallMs, type Identity, type Source, type SourceFacts } from "./source.ts";
 import { SourceError } from "./source-error.ts";
-import { connectSsh, type SshConnection } from "./ssh-connection.ts";
+import { connectSsh, type SshConnection } from "./ssh/connection.ts";
+import { remotePath, routeTo, sshRoute } from "./ssh/settings.ts";
 
-const defaultStallMs = 60_000;
 /** Entries on their way at once: enough for small files over a slow line, far below the handles a server grants. */
 const entriesAhead = 64;
 const allBytesAhead = 4 * bytesAhead;
 const sampleSize = 10;
 
-const sftpConfig = z.object({
-  host: z.string().min(1).max(253),
-  port: z.int().min(1).max(65_535).default(22),
-  /** Where it is missing, the secrets have it. */
-  username: z.string().min(1).max(256).optional(),
-  path: z
-    .string()
-    .min(1)
-    .max(4096)
-    .refine((path) => !path.includes("\0")),
-});
+const sftpConfig = sshRoute.extend({ path: remotePath });
 
 export async function connectSftp(options: ConnectOptions): Promise<Source> {
-  const { secrets, pinnedHostKey, allowedNetworks, signal, stallMs = defaultStallMs } = options;
-  const { host, port, path, username = secrets.username } = parseConfig(sftpConfig, options.config);
-  if (username === undefined)
-    throw new SourceError(
-      "SOURCE_AUTH_FAILED",
-      "This source has no user name to sign in with: add it to its settings.",
-    );
-  const address = await resolveHost(host, { allowedNetworks, signal });
-  const connection = await connectSsh({ host, address, port, username, secrets, pinnedHostKey, signal });
-  const session = new SftpSession(connection, { host, signal, stallMs });
-  return new SftpSource({ connection, session, root: path.replace(/(?<=.)\/+$/, ""), username });
+  const { stallMs = defaultStallMs } = options;
+  const { path, ...config } = parseConfig(sftpConfig, options.config);
+  const route = routeTo(config, options.secrets, options);
+  const connection = await connectSsh(route);
+  const session = await openSession(connection, stallMs);
+  return new SftpSource({ connection, session, root: path.replace(/(?<=.)\/+$/, ""), username: route.target.username });
+}
+
+async function openSession(connection: SshConnection, stallMs: number): Promise<SftpSession> {
+  try {
+    return await SftpSession.open(connection, stallMs);
+  } catch (error) {
+    await connection[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 interface SftpParts {
@@ -68,7 +60,8 @@ class SftpSource implements Source {
       const sample = walk(session, root, { warn: () => undefined, maxDepth: 1 });
       for await (const { path } of sample) if (sampleEntries.push(path) === sampleSize) break;
     } else sampleEntries.push(found.path);
-    return { hostKey: connection.hostKey, serverVersion: connection.serverVersion, sampleEntries };
+    const { hostKey, jumpHostKey, serverVersion } = connection;
+    return { hostKey, jumpHostKey, serverVersion, sampleEntries, tools: {}, remarks: [] };
   }
 
   async estimate() {
@@ -87,6 +80,10 @@ class SftpSource implements Source {
       maxCost: allBytesAhead,
     });
     for await (const entry of ready) if (entry) yield entry;
+  }
+
+  facts(): SourceFacts {
+    return { tools: {}, databases: [] };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,6 +7,9 @@ export type SourceErrorCode =
   | "SOURCE_DISCONNECTED"
   | "SOURCE_STALLED"
   | "PATH_NOT_FOUND"
+  | "DUMP_FAILED"
+  | "DUMP_TRUNCATED"
+  | "DUMP_VERSION_MISMATCH"
   | "QUOTA_EXCEEDED";
 
 /** `message` is shown to customers: one sentence they can act on, and nothing that a server said. What it said is the `cause`. */

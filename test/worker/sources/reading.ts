@@ -1,9 +1,10 @@
 // Connects to a staged peer as a backup does, and reads everything it has.
+import { tmpdir } from "node:os";
 import type { Entry, Warning } from "#artifact/node";
-import { parseNetwork } from "../../worker/network-policy.ts";
-import { connectSftp } from "../../worker/sources/sftp.ts";
-import type { ConnectOptions, Source } from "../../worker/sources/source.ts";
-import { describeFile, sha256, sorted } from "../stage/tree.ts";
+import { parseNetwork } from "../../../worker/network-policy.ts";
+import { connectSftp } from "../../../worker/sources/sftp.ts";
+import type { ConnectOptions, Source } from "../../../worker/sources/source.ts";
+import { describeFile, sha256, sorted } from "../../stage/tree.ts";
 
 export const loopback = [parseNetwork("127.0.0.0/8")];
 
@@ -27,8 +28,10 @@ export function connectTo(
   return connectSftp({
     config: { host: peer.host, port: peer.port, username, path },
     secrets: { password: peer.password ?? "a password" },
-    pinnedHostKey: peer.hostKey,
+    pinned: { hostKey: peer.hostKey, jumpHostKey: null },
     allowedNetworks: loopback,
+    tempBase: tmpdir(),
+    log: () => undefined,
     signal: new AbortController().signal,
     ...options,
   });

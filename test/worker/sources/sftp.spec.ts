@@ -5,9 +5,9 @@ import { Socket } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Warning } from "#artifact/node";
-import { SftpSession } from "../../worker/sources/sftp-session.ts";
-import { connectSsh } from "../../worker/sources/ssh-connection.ts";
-import { missingOpenSsh, type StagedOpenSsh, stageOpenSsh } from "../stage/peers/openssh.ts";
+import { SftpSession } from "../../../worker/sources/sftp/session.ts";
+import { connectSsh } from "../../../worker/sources/ssh/connection.ts";
+import { missingOpenSsh, type StagedOpenSsh, stageOpenSsh } from "../../stage/peers/openssh.ts";
 import {
   describeFile,
   describeTree,
@@ -21,8 +21,8 @@ import {
   type Tree,
   tree,
   writeTree,
-} from "../stage/tree.ts";
-import { collect, connectTo, readContent } from "./reading.ts";
+} from "../../stage/tree.ts";
+import { collect, connectTo, loopback, readContent } from "./reading.ts";
 
 const skip = missingOpenSsh ?? false;
 
@@ -85,7 +85,7 @@ describe("an SFTP source", { skip }, () => {
 
   it("says what it is when it is tested", async () => {
     await using sshd = await serve(tree({ one: "1", "two/three": "3" }));
-    await using source = await connectTo(sshd, { pinnedHostKey: null });
+    await using source = await connectTo(sshd, { pinned: { hostKey: null, jumpHostKey: null } });
     const { hostKey, serverVersion, sampleEntries } = await source.identify();
     assert.equal(hostKey, sshd.hostKey);
     assert.match(serverVersion ?? "", /^OpenSSH_\d/);
@@ -113,8 +113,9 @@ describe("an SFTP source", { skip }, () => {
     await using sshd = await serve(tree({ file: seededBytes(1024 * 1024, "serial") }));
     const { host, port, username, password, hostKey } = sshd;
     const signal = AbortSignal.timeout(30_000);
-    const target = { host, address: host, port, username, secrets: { password }, pinnedHostKey: hostKey, signal };
-    await using session = new SftpSession(await connectSsh(target), { host, signal, stallMs: 30_000 });
+    const target = { host, port, username, signIn: { password }, pinnedHostKey: hostKey };
+    const route = { target, jump: null, allowedNetworks: loopback, signal, stallMs: 30_000 };
+    await using session = await SftpSession.open(await connectSsh(route), 30_000);
     const handle = await session.open(join(sshd.data, "file"));
     const readsMs: number[] = [];
     for (let at = 0; at < 1024 * 1024; at += 32_768) {

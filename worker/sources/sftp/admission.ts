@@ -2,7 +2,7 @@
 import { constants } from "node:fs";
 import type { Attributes, FileEntryWithStats } from "ssh2";
 import type { Warning } from "#artifact/node";
-import { type SftpSession, SftpStatusError, sftpStatus } from "./sftp-session.ts";
+import { type SftpSession, SftpStatusError, sftpStatus } from "./session.ts";
 
 /** A place in a remote tree: as it is called in the artifact, and on the server. */
 export interface Place {

@@ -1,6 +1,6 @@
 // Reads one remote file in order while several requests for it are on their way.
 import { EntryInterruptedError } from "#artifact/node";
-import { type Handle, type SftpSession, SftpStatusError } from "./sftp-session.ts";
+import { type Handle, type SftpSession, SftpStatusError } from "./session.ts";
 
 /** Bytes of one file that are asked for ahead of the reader. Also what one file may hold in memory. */
 export const bytesAhead = 2 * 1024 * 1024;

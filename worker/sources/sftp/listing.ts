@@ -1,6 +1,6 @@
 // One remote directory, read in batches that are asked for ahead of the reader.
 import type { FileEntryWithStats } from "ssh2";
-import type { Handle, SftpSession } from "./sftp-session.ts";
+import type { Handle, SftpSession } from "./session.ts";
 
 /** The second answer of most directories is that there are no more names: asked for together, the two cost one round trip. */
 const batchesAhead = 2;

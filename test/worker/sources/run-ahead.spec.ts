@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Warning } from "#artifact/node";
-import { runAhead } from "../../worker/sources/run-ahead.ts";
-import { WarningList } from "../../worker/warning-list.ts";
+import { runAhead } from "../../../worker/sources/run-ahead.ts";
+import { WarningList } from "../../../worker/warning-list.ts";
 
 async function* numbers(count: number): AsyncGenerator<number> {
   for (let n = 0; n < count; n++) yield n;

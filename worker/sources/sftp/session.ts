@@ -1,8 +1,7 @@
 // One SFTP session as promises: any number of requests in flight, none of them waited for without end.
 import type { FileEntryWithStats, SFTPWrapper, Stats } from "ssh2";
-import { SourceError } from "./source-error.ts";
-import type { SshConnection } from "./ssh-connection.ts";
-import { connectionLost } from "./ssh-failure.ts";
+import type { SshConnection } from "../ssh/connection.ts";
+import { connectionLost, stalled } from "../ssh/failure.ts";
 
 /** The server's answer to one request, where it is a refusal; the session itself goes on. */
 export class SftpStatusError extends Error {
@@ -28,12 +27,6 @@ const mostSpare = 64;
 /** The silence is counted in ticks, so that a process that was stopped for a while does not blame the source. */
 const ticksToStall = 4;
 
-export interface SessionOptions {
-  readonly host: string;
-  readonly signal: AbortSignal;
-  readonly stallMs: number;
-}
-
 type Callback<T> = (error: (Error & { code?: unknown }) | null | undefined, value: T) => void;
 
 /** Owns the connection. Methods reject with `SftpStatusError`, with `SourceError` once the session is lost, or with the signal's reason. */
@@ -44,24 +37,25 @@ export class SftpSession implements AsyncDisposable {
   readonly #sftp: SFTPWrapper;
   readonly #ticker: NodeJS.Timeout;
   readonly #host: string;
-  readonly #signal: AbortSignal;
-  #failure: unknown = null;
   readonly #spare: ArrayBufferLike[] = [];
   #outstanding = 0;
   #quietTicks = 0;
 
-  constructor(connection: SshConnection, { host, signal, stallMs }: SessionOptions) {
+  private constructor(connection: SshConnection, sftp: SFTPWrapper, stallMs: number) {
     this.#connection = connection;
-    this.#sftp = connection.sftp;
-    this.#host = host;
-    this.#signal = signal;
+    this.#sftp = sftp;
+    this.#host = connection.host;
     // ssh2 learns the limit from the server (limits@openssh.com) and keeps it in a field that its types leave out.
-    this.readLength = (connection.sftp as { _maxReadLen?: number })._maxReadLen ?? safeReadLength;
+    this.readLength = (sftp as { _maxReadLen?: number })._maxReadLen ?? safeReadLength;
     for (const event of ["error", "end", "close"])
-      connection.sftp.on(event, (cause: unknown) => this.#fail(connectionLost(host, cause)));
+      sftp.on(event, (cause: unknown) => connection.destroy(connectionLost(this.#host, cause)));
     this.#ticker = setInterval(() => this.#tick(), stallMs / ticksToStall);
-    signal.addEventListener("abort", this.#abort, { once: true });
-    if (signal.aborted) this.#abort();
+    connection.over.addEventListener("abort", () => clearInterval(this.#ticker), { once: true });
+  }
+
+  /** `stallMs` is how long a request may stay without an answer. Throws SOURCE_DISCONNECTED where the server offers no SFTP. */
+  static async open(connection: SshConnection, stallMs: number): Promise<SftpSession> {
+    return new SftpSession(connection, await connection.openSftp(), stallMs);
   }
 
   open(path: string): Promise<Handle> {
@@ -114,8 +108,7 @@ export class SftpSession implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#failure ??= connectionLost(this.#host);
-    this.#release();
+    clearInterval(this.#ticker);
     await this.#connection[Symbol.asyncDispose]();
   }
 
@@ -125,7 +118,8 @@ export class SftpSession implements AsyncDisposable {
   }
 
   #request<T>(send: (done: Callback<T>) => void): Promise<T> {
-    if (this.#failure) return Promise.reject(this.#failure);
+    const { over } = this.#connection;
+    if (over.aborted) return Promise.reject(over.reason);
     if (this.#outstanding++ === 0) this.#quietTicks = 0;
     this.#connection.gather();
     return new Promise((resolve, reject) => {
@@ -133,7 +127,7 @@ export class SftpSession implements AsyncDisposable {
         this.#outstanding--;
         this.#quietTicks = 0;
         if (!error) resolve(value);
-        else if (this.#failure) reject(this.#failure);
+        else if (over.aborted) reject(over.reason);
         else if (typeof error.code === "number") reject(new SftpStatusError(error.code, { cause: error }));
         else reject(connectionLost(this.#host, error));
       });
@@ -141,25 +135,6 @@ export class SftpSession implements AsyncDisposable {
   }
 
   #tick(): void {
-    if (this.#outstanding > 0 && ++this.#quietTicks >= ticksToStall)
-      this.#fail(
-        new SourceError(
-          "SOURCE_STALLED",
-          `The server “${this.#host}” stopped sending in the middle of the backup: it is overloaded, or its network is.`,
-        ),
-      );
-  }
-
-  readonly #abort = () => this.#fail(this.#signal.reason);
-
-  #fail(reason: unknown): void {
-    this.#failure ??= reason;
-    this.#release();
-    this.#connection.destroy();
-  }
-
-  #release(): void {
-    clearInterval(this.#ticker);
-    this.#signal.removeEventListener("abort", this.#abort);
+    if (this.#outstanding > 0 && ++this.#quietTicks >= ticksToStall) this.#connection.destroy(stalled(this.#host));
   }
 }

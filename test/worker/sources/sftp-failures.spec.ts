@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { freePort } from "../../server/one-machine/port.ts";
-import type { SourceErrorCode } from "../../worker/sources/source-error.ts";
-import { missingOpenSsh, stageOpenSsh } from "../stage/peers/openssh.ts";
-import { stageRogueHost } from "../stage/rogue-host.ts";
-import { seededBytes, tree, writeTree } from "../stage/tree.ts";
+import { freePort } from "../../../server/one-machine/port.ts";
+import type { SourceErrorCode } from "../../../worker/sources/source-error.ts";
+import { missingOpenSsh, stageOpenSsh } from "../../stage/peers/openssh.ts";
+import { stageRogueHost } from "../../stage/rogue-host.ts";
+import { seededBytes, tree, writeTree } from "../../stage/tree.ts";
 import { collect, connectTo } from "./reading.ts";
 
 const skip = missingOpenSsh ?? false;

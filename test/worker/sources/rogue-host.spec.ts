@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { EntryInterruptedError } from "#artifact/node";
-import { SftpSession } from "../../worker/sources/sftp-session.ts";
-import { walk } from "../../worker/sources/sftp-walk.ts";
-import { connectSsh } from "../../worker/sources/ssh-connection.ts";
-import { type RogueHost, stageRogueHost } from "../stage/rogue-host.ts";
-import { collect, connectTo } from "./reading.ts";
+import { SftpSession } from "../../../worker/sources/sftp/session.ts";
+import { walk } from "../../../worker/sources/sftp/walk.ts";
+import { connectSsh } from "../../../worker/sources/ssh/connection.ts";
+import { type RogueHost, stageRogueHost } from "../../stage/rogue-host.ts";
+import { collect, connectTo, loopback } from "./reading.ts";
 
 const mebibyte = 1024 * 1024;
 const directoryMode = 0o040755;
 
 async function openSession({ host, port, hostKey }: RogueHost): Promise<SftpSession> {
   const signal = AbortSignal.timeout(20_000);
-  const secrets = { password: "a password" };
-  const target = { host, address: host, port, username: "someone", secrets, pinnedHostKey: hostKey, signal };
-  return new SftpSession(await connectSsh(target), { host, signal, stallMs: 10_000 });
+  const target = { host, port, username: "someone", signIn: { password: "a password" }, pinnedHostKey: hostKey };
+  const route = { target, jump: null, allowedNetworks: loopback, signal, stallMs: 10_000 };
+  return SftpSession.open(await connectSsh(route), 10_000);
 }
 
 describe("a hostile server", () => {

@@ -1,10 +1,10 @@
 // Walks a remote tree: parents before children, no link followed, and several listings on their way at once.
 import type { FileEntryWithStats } from "ssh2";
 import type { Warning } from "#artifact/node";
-import { admit, type Found, isPlainDirectory, type Place, placeOf, warnOfRefusal } from "./sftp-admission.ts";
-import { Listing } from "./sftp-listing.ts";
-import type { SftpSession } from "./sftp-session.ts";
-import { SourceError } from "./source-error.ts";
+import { SourceError } from "../source-error.ts";
+import { admit, type Found, isPlainDirectory, type Place, placeOf, warnOfRefusal } from "./admission.ts";
+import { Listing } from "./listing.ts";
+import type { SftpSession } from "./session.ts";
 
 export interface WalkOptions {
   readonly warn: (warning: Warning) => void;
