@@ -5,9 +5,20 @@ import { audit } from "./audit.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
 import { activeRecipients } from "./keys.ts";
-import { typesWithHostKey } from "./rules/source-config.ts";
+import { typesOverSsh } from "./rules/source-config.ts";
 import { readSetting } from "./settings.ts";
+import { parseDraft } from "./sources.ts";
 import { requireWorker, serves } from "./workers.ts";
+
+export interface ClaimedSource {
+  /** Null for the test of one that is not saved yet. */
+  readonly sourceId: string | null;
+  readonly type: SourceType;
+  readonly config: unknown;
+  readonly hostKey: string | null;
+  readonly jumpHostKey: string | null;
+  readonly hasCredential: boolean;
+}
 
 export interface ClaimedJob {
   readonly jobId: string;
@@ -16,13 +27,7 @@ export interface ClaimedJob {
   readonly leaseEpoch: number;
   readonly leaseSeconds: number;
   readonly attempt: number;
-  readonly source: {
-    sourceId: string;
-    type: SourceType;
-    config: unknown;
-    hostKey: string | null;
-    hasCredential: boolean;
-  } | null;
+  readonly source: ClaimedSource | null;
   readonly backup: { snapshotId: string; recipients: string[]; maxBytes: bigint | null } | null;
   readonly snapshot: {
     snapshotId: string;
@@ -44,7 +49,7 @@ export interface ClaimedJob {
 /**
  * Takes the next due job that this worker can serve: higher priority first, then the tenant with the fewest jobs running, then the
  * oldest. Two claimers never get the same job (`SKIP LOCKED`), and every claim has an epoch of its own. A backup waits while the
- * host key of its source is not pinned: a password is never sent to a host that nobody knows. Null: nothing is due.
+ * host keys of its source are not pinned: a password is never sent to a host that nobody knows. Null: nothing is due.
  */
 export async function claimJob(
   hub: Hub,
@@ -71,8 +76,11 @@ export async function claimJob(
             ON running.tenant_id = j.tenant_id
         WHERE j.status = 'QUEUED' AND j.not_before <= now()
           AND j.type = ANY(${wanted}::text[]::job_type[])
-          AND (j.source_id IS NULL OR s.type = ANY(${sourceTypes}::text[]::source_type[]))
-          AND (j.type <> 'BACKUP' OR s.host_key IS NOT NULL OR s.type <> ALL(${[...typesWithHostKey]}::text[]::source_type[]))
+          AND COALESCE(COALESCE(s.type::text, j.source_draft->>'type') = ANY(${sourceTypes}::text[]), true)
+          AND (j.type <> 'BACKUP' OR s.host_key IS NOT NULL
+            OR NOT (s.type::text = ANY(${[...typesOverSsh]}::text[]) OR s.config ? 'ssh'))
+          AND (j.type <> 'BACKUP' OR s.jump_host_key IS NOT NULL
+            OR NOT (s.config ? 'jump' OR COALESCE(s.config->'ssh' ? 'jump', false)))
           AND (j.target_worker_id IS NULL OR j.target_worker_id = ANY(${stores}::text[]))
         ORDER BY j.priority DESC, COALESCE(running.jobs, 0), j.created_at, j.id
         LIMIT 1 FOR UPDATE OF j SKIP LOCKED)
@@ -96,7 +104,6 @@ export async function claimJob(
 }
 
 async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob> {
-  const source = job.sourceId ? await tx.source.findUniqueOrThrow({ where: { id: job.sourceId } }) : null;
   const snapshot = job.targetSnapshotId
     ? await tx.snapshot.findUniqueOrThrow({ where: { id: job.targetSnapshotId } })
     : null;
@@ -109,13 +116,7 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
     leaseEpoch: job.leaseEpoch,
     leaseSeconds: hub.terms.leaseSeconds,
     attempt: job.attempt,
-    source: source && {
-      sourceId: source.id,
-      type: source.type,
-      config: source.config,
-      hostKey: source.hostKey,
-      hasCredential: source.credentialId !== null,
-    },
+    source: await describeSource(tx, job),
     backup: job.attemptSnapshotId
       ? {
           snapshotId: job.attemptSnapshotId,
@@ -139,6 +140,18 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
       fileName: `${restore.snapshotId}.${restore.form.toLowerCase()}`,
     },
   };
+}
+
+async function describeSource(tx: Transaction, { sourceId, sourceDraft }: Job): Promise<ClaimedSource | null> {
+  if (sourceId) {
+    const { type, config, hostKey, jumpHostKey, credentialId } = await tx.source.findUniqueOrThrow({
+      where: { id: sourceId },
+    });
+    return { sourceId, type, config, hostKey, jumpHostKey, hasCredential: credentialId !== null };
+  }
+  if (sourceDraft === null) return null;
+  const { type, config, credentialId } = parseDraft(sourceDraft);
+  return { sourceId: null, type, config, hostKey: null, jumpHostKey: null, hasCredential: credentialId !== null };
 }
 
 /** What the tenant's plan leaves for one more snapshot, or null where it sets no limit. */

@@ -5,7 +5,7 @@ import type { WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
 import { InvalidInputError, LeaseLostError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
-import { parseInput } from "./input.ts";
+import { hostKeyInput, parseInput } from "./input.ts";
 import { findSealingKey } from "./keys.ts";
 import { endedAlready, type Lease, underLease } from "./leases.ts";
 import { changeJob } from "./queue.ts";
@@ -14,7 +14,6 @@ import { snapshotPath } from "./snapshots.ts";
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, "A digest is 64 hexadecimal digits.");
 const bytes = z.coerce.bigint().min(0n);
-const hostKeyInput = z.string().regex(/^SHA256:[A-Za-z0-9+/]{43}$/, "A host key looks like SHA256:….");
 
 /** Text of which the beginning is enough: a backup is never refused because a path in its warnings is long. */
 const text = (length: number) => z.string().transform((value) => value.slice(0, length));
@@ -43,8 +42,9 @@ export interface CompleteJobInput extends Lease {
   readonly snapshot?: unknown;
   /** What a source test found. */
   readonly findings?: unknown;
-  /** The host key that a source test saw, `SHA256:…`. */
+  /** The host keys that a source test saw, `SHA256:…`. */
   readonly hostKey?: string | null | undefined;
+  readonly jumpHostKey?: string | null | undefined;
 }
 
 /** Most warnings that are kept with a snapshot's row; the artifact's catalogue has all of them. */
@@ -114,12 +114,7 @@ async function record(
     case "BACKUP":
       return recordSnapshot(tx, worker, job, input.snapshot);
     case "TEST_SOURCE":
-      if (job.sourceId && job.startedAt && input.hostKey)
-        // A source that was changed meanwhile is another host, or is to be looked at anew: this test did not see that.
-        await tx.source.updateMany({
-          where: { id: job.sourceId, hostKey: null, updatedAt: { lte: job.startedAt } },
-          data: { hostKey: parseInput(hostKeyInput, input.hostKey) },
-        });
+      await pinHostKeys(tx, job, input);
       return { findings: (input.findings ?? {}) as Prisma.InputJsonObject };
     case "DELETE_SNAPSHOT":
       await tx.snapshot.updateMany({
@@ -133,6 +128,23 @@ async function record(
     case "RESTORE":
       throw otherCommand("completeRestore");
   }
+}
+
+/** A source that was changed meanwhile is another host, or is to be looked at anew: this test did not see that. */
+async function pinHostKeys(
+  tx: Transaction,
+  { sourceId, startedAt }: Job,
+  { hostKey, jumpHostKey }: CompleteJobInput,
+): Promise<void> {
+  const source = sourceId ? await tx.source.findUnique({ where: { id: sourceId } }) : null;
+  if (!source || !startedAt || source.updatedAt > startedAt) return;
+  await tx.source.update({
+    where: { id: source.id },
+    data: {
+      ...(hostKey && source.hostKey === null && { hostKey: parseInput(hostKeyInput, hostKey) }),
+      ...(jumpHostKey && source.jumpHostKey === null && { jumpHostKey: parseInput(hostKeyInput, jumpHostKey) }),
+    },
+  });
 }
 
 async function recordSnapshot(

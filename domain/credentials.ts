@@ -3,42 +3,57 @@ import * as z from "zod";
 import type { Credential, Prisma } from "../prisma/client/client.ts";
 import { type Actor, authorize, visibleRow } from "./actor.ts";
 import { audit } from "./audit.ts";
-import { NotFoundError } from "./errors.ts";
+import { CredentialInUseError, NotFoundError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
 import { nameInput, parseInput } from "./input.ts";
 import { refuseSuspended } from "./tenants.ts";
 
+const signIn = {
+  password: z
+    .string()
+    .min(1, "A password is not empty.")
+    .max(4096, "A password has at most 4096 characters.")
+    .optional(),
+  privateKey: z
+    .string()
+    .max(65_536, "A private key has at most 65536 characters.")
+    .regex(/^-----BEGIN [A-Z ]*PRIVATE KEY-----/, "A private key begins with -----BEGIN … PRIVATE KEY-----.")
+    .optional(),
+  passphrase: z.string().min(1).max(4096).optional(),
+};
+
+const opensSomething = (secret: SignIn) => secret.password !== undefined || secret.privateKey !== undefined;
+const hasKeyToItsPassphrase = (secret: SignIn) => secret.passphrase === undefined || secret.privateKey !== undefined;
+const passphraseFault = "A passphrase belongs to a private key.";
+const nested = z
+  .object(signIn)
+  .refine(opensSomething, "Give a password or a private key.")
+  .refine(hasKeyToItsPassphrase, passphraseFault)
+  .optional();
+
 const secretInput = z
-  .object({
-    password: z
-      .string()
-      .min(1, "A password is not empty.")
-      .max(4096, "A password has at most 4096 characters.")
-      .optional(),
-    privateKey: z
-      .string()
-      .max(65_536, "A private key has at most 65536 characters.")
-      .regex(/^-----BEGIN [A-Z ]*PRIVATE KEY-----/, "A private key begins with -----BEGIN … PRIVATE KEY-----.")
-      .optional(),
-    passphrase: z.string().min(1).max(4096).optional(),
-  })
-  .refine(
-    (secret) => secret.password !== undefined || secret.privateKey !== undefined,
-    "Give a password or a private key.",
-  )
-  .refine(
-    (secret) => secret.passphrase === undefined || secret.privateKey !== undefined,
-    "A passphrase belongs to a private key.",
-  );
+  .object({ ...signIn, ssh: nested, jump: nested })
+  // A database may trust whoever comes from its own server.
+  .refine((secret) => opensSomething(secret) || secret.ssh !== undefined, "Give a password or a private key.")
+  .refine(hasKeyToItsPassphrase, passphraseFault);
 
 const createCredentialInput = z.object({ name: nameInput, secret: secretInput });
 
-/** What opens a source. */
-export interface CredentialSecret {
+/** What signs in to one server. */
+export interface SignIn {
   readonly password?: string | undefined;
+  /** One private key, or several behind one another. */
   readonly privateKey?: string | undefined;
   readonly passphrase?: string | undefined;
+}
+
+/** What opens a source. */
+export interface CredentialSecret extends SignIn {
+  /** For the SSH server that a database is reached through. */
+  readonly ssh?: SignIn | undefined;
+  /** For the jump host in front of an SSH server. */
+  readonly jump?: SignIn | undefined;
 }
 
 export async function createCredential(
@@ -87,6 +102,24 @@ export async function updateCredential(
   });
 }
 
+/** Forgets a secret for good. One that a source uses stays. */
+export async function deleteCredential(
+  hub: Hub,
+  actor: Actor,
+  { credentialId }: { credentialId: string },
+): Promise<string> {
+  const found = await findCredential(hub, actor, credentialId);
+  if (!found) throw new NotFoundError();
+  const { id, tenantId, name, fields } = found;
+  authorize(actor, tenantId, "deleteCredential");
+  return transact(hub, async (tx) => {
+    if ((await tx.source.count({ where: { tenantId, credentialId: id } })) > 0) throw new CredentialInUseError();
+    await tx.credential.deleteMany({ where: { id } });
+    await audit(tx, actor, { tenantId, verb: "deleteCredential", objectId: id, before: { name, fields } });
+    return id;
+  });
+}
+
 export function findCredential(
   hub: Hub,
   actor: Actor,
@@ -110,8 +143,18 @@ export async function openCredential(
 
 function sealSecret(hub: Hub, tenantId: string, rowId: string, secret: CredentialSecret) {
   return {
-    fields: Object.keys(secret).sort(),
+    fields: fieldsOf(secret),
     ciphertext: hub.vault.seal({ tenantId, rowId, kind: "credential" }, JSON.stringify(secret)),
     kekId: hub.vault.kekId,
   };
+}
+
+/** `password`, `jump.privateKey`: what a secret consists of, by the names of its parts. */
+function fieldsOf(secret: object, prefix = ""): string[] {
+  return Object.entries(secret)
+    .filter(([, value]) => value !== undefined)
+    .flatMap(([name, value]) =>
+      typeof value === "object" ? fieldsOf(value, `${prefix}${name}.`) : [`${prefix}${name}`],
+    )
+    .sort();
 }

@@ -80,6 +80,30 @@ export class TenantSuspendedError extends DomainError {
   }
 }
 
+/** Nobody may make us connect to what is not public. */
+export class HostNotAllowedError extends DomainError {
+  readonly code = "HOST_NOT_ALLOWED";
+  constructor(host: string) {
+    super(
+      `The host “${host}” is not a public address. Name one that can be reached over the internet, or ask the operator of this installation to allow its network.`,
+    );
+  }
+}
+
+export class CredentialInUseError extends DomainError {
+  readonly code = "CREDENTIAL_IN_USE";
+  constructor() {
+    super("A source uses this credential: give that source another one first.");
+  }
+}
+
+export class RateLimitedError extends DomainError {
+  readonly code = "RATE_LIMITED";
+  constructor(what: string) {
+    super(`Too many ${what} in a short time: wait a minute.`);
+  }
+}
+
 /** A backup of this source is queued or running already. */
 export class BackupAlreadyRunningError extends DomainError {
   readonly code = "BACKUP_ALREADY_RUNNING";

@@ -19,6 +19,10 @@ export interface Terms {
   readonly heartbeatSeconds: number;
   /** Pause before the second, third … attempt of a job; the last one repeats. */
   readonly retryDelaysSeconds: readonly number[];
+  /** Networks that sources may lie in although they are not public, in CIDR notation. */
+  readonly allowedNetworks: readonly string[];
+  /** How many source tests a tenant may start in a minute: a test could be used to scan ports. */
+  readonly sourceTestsPerMinute: number;
   /** Where download links point, without a trailing slash. */
   readonly restorePublicUrl: string;
 }

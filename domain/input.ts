@@ -19,6 +19,9 @@ export const nameInput = z
   .max(100, "A name has at most 100 characters.")
   .regex(/^[^\p{Cc}\p{Cs}]*$/u, "A name has no control characters.");
 
+/** The fingerprint of an SSH host key, as OpenSSH shows it. */
+export const hostKeyInput = z.string().regex(/^SHA256:[A-Za-z0-9+/]{43}$/, "A host key looks like SHA256:….");
+
 function sentence(message: string): string {
   return message.endsWith(".") ? message : `${message}.`;
 }

@@ -12,7 +12,7 @@ import {
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { changeJob, createJob } from "./queue.ts";
 import { isEnded } from "./rules/job-states.ts";
-import { typesWithHostKey } from "./rules/source-config.ts";
+import { routeOf } from "./rules/source-config.ts";
 import { requireSource } from "./sources.ts";
 import { refuseSuspended } from "./tenants.ts";
 
@@ -22,7 +22,9 @@ export async function startBackup(hub: Hub, actor: Actor, { sourceId }: { source
   const { tenantId } = source;
   authorize(actor, tenantId, "startBackup");
   if (source.status !== "ACTIVE") throw new SourceDisabledError();
-  if (source.hostKey === null && typesWithHostKey.has(source.type)) throw new SourceNotTestedError();
+  const route = routeOf(source.type, source.config);
+  if ((route?.ssh && source.hostKey === null) || (route?.jump && source.jumpHostKey === null))
+    throw new SourceNotTestedError();
   try {
     return await transact(hub, async (tx, announce) => {
       await refuseSuspended(tx, tenantId);

@@ -12,7 +12,13 @@ import { openTenantKey } from "./keys.ts";
 import { changeJob, ring } from "./queue.ts";
 import { type FailureCode, failureCodes, isFailureCode } from "./rules/failures.ts";
 import { afterAttempt } from "./rules/job-states.ts";
+import { parseDraft } from "./sources.ts";
 import { requireWorker } from "./workers.ts";
+
+/** Of a job's own log: a command that never stops talking fills no database. */
+const mostEvents = 1000;
+const mostLines = 200;
+const longestLine = 1000;
 
 export interface Lease {
   readonly jobId: string;
@@ -48,14 +54,39 @@ export async function claimSecrets(hub: Hub, worker: WorkerActor, lease: Lease):
       const snapshot = await tx.snapshot.findUniqueOrThrow({ where: { id: job.targetSnapshotId } });
       return { identities: [await openTenantKey(hub, tx, job.tenantId, snapshot.keyFingerprint)] };
     }
-    const source = job.sourceId ? await tx.source.findUniqueOrThrow({ where: { id: job.sourceId } }) : null;
-    return source?.credentialId ? openCredential(hub, tx, job.tenantId, source.credentialId) : {};
+    const credentialId = await credentialOf(tx, job);
+    return credentialId ? openCredential(hub, tx, job.tenantId, credentialId) : {};
   });
   const { publicKey } = await requireWorker(hub.db, worker);
   if (!publicKey) throw new LeaseLostError();
   const encrypter = new Encrypter();
   encrypter.addRecipient(publicKey);
   return { sealed: Buffer.from(await encrypter.encrypt(JSON.stringify(secrets))).toString("base64") };
+}
+
+async function credentialOf(tx: Transaction, { sourceId, sourceDraft }: Job): Promise<string | null> {
+  if (sourceId) return (await tx.source.findUniqueOrThrow({ where: { id: sourceId } })).credentialId;
+  return sourceDraft === null ? null : parseDraft(sourceDraft).credentialId;
+}
+
+/** Lines of what a customer's own commands said, for the job's log. Printable and of bounded length: what is beyond that is cut off. */
+export async function recordLog(
+  hub: Hub,
+  worker: WorkerActor,
+  input: Lease & { kind: string; step: string; lines: readonly string[] },
+): Promise<Lease> {
+  return transact(hub, async (tx, announce) => {
+    const job = await underLease(tx, worker, input);
+    if (job.eventSeq >= mostEvents) return lease(input);
+    const lines = input.lines.slice(0, mostLines).map((line) => line.slice(0, longestLine));
+    await changeJob(tx, announce, {
+      jobId: job.id,
+      data: {},
+      kind: "log",
+      facts: { kind: input.kind.slice(0, 32), step: input.step.slice(0, 32), lines },
+    });
+    return lease(input);
+  });
 }
 
 export type Phase = "CONNECTING" | "PULLING" | "FINALIZING" | "PREPARING" | "DELETING";

@@ -8,6 +8,7 @@ export interface NewJob {
   readonly tenantId: string;
   readonly type: JobType;
   readonly sourceId?: string;
+  readonly sourceDraft?: Prisma.InputJsonObject;
   readonly scheduleId?: string;
   readonly slotAt?: Date | null;
   readonly targetSnapshotId?: string;

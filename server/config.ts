@@ -27,6 +27,8 @@ const environment = z.object({
   HUB_HEARTBEAT_SECONDS: seconds(15),
   HUB_SESSION_HOURS: seconds(8),
   HUB_SWEEP_SECONDS: seconds(5),
+  SOURCE_ALLOWED_NETWORKS: z.string().default(""),
+  SOURCE_TESTS_PER_MINUTE: z.coerce.number().int().min(1).default(10),
   RESTORE_PUBLIC_URL: z.url().default("http://127.0.0.1:8082"),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
 });
@@ -49,6 +51,9 @@ export interface HubConfig {
   readonly heartbeatSeconds: number;
   readonly sessionHours: number;
   readonly sweepSeconds: number;
+  /** CIDR notation. */
+  readonly allowedNetworks: readonly string[];
+  readonly sourceTestsPerMinute: number;
   readonly retryDelaysSeconds: readonly number[];
   /** Without a trailing slash. */
   readonly restorePublicUrl: string;
@@ -81,11 +86,20 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
     leaseSeconds: values.HUB_LEASE_SECONDS,
     heartbeatSeconds: values.HUB_HEARTBEAT_SECONDS,
     sessionHours: values.HUB_SESSION_HOURS,
+    allowedNetworks: networks(values.SOURCE_ALLOWED_NETWORKS),
+    sourceTestsPerMinute: values.SOURCE_TESTS_PER_MINUTE,
     sweepSeconds: values.HUB_SWEEP_SECONDS,
     retryDelaysSeconds: [5, 30],
     restorePublicUrl: values.RESTORE_PUBLIC_URL.replace(/\/+$/, ""),
     logLevel: values.LOG_LEVEL,
   };
+}
+
+function networks(list: string): string[] {
+  return list
+    .split(",")
+    .map((network) => network.trim())
+    .filter((network) => network !== "");
 }
 
 function secret(env: NodeJS.ProcessEnv, name: string): string | undefined {

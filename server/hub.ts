@@ -41,6 +41,8 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
       leaseSeconds: config.leaseSeconds,
       heartbeatSeconds: config.heartbeatSeconds,
       retryDelaysSeconds: config.retryDelaysSeconds,
+      allowedNetworks: config.allowedNetworks,
+      sourceTestsPerMinute: config.sourceTestsPerMinute,
       restorePublicUrl: config.restorePublicUrl,
     },
   };

@@ -4,6 +4,7 @@ import type { ClaimedJob } from "../clients/hub/hub-client.ts";
 import type { JobProgress } from "../clients/hub/progress-channel.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { connectSource } from "./connect-source.ts";
+import { JobLog } from "./job-log.ts";
 import type { Source } from "./sources/source.ts";
 import { WarningList } from "./warning-list.ts";
 import type { Workshop } from "./workshop.ts";
@@ -16,7 +17,7 @@ const longestReportedPath = 1024;
 export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortSignal): Promise<void> {
   const { hub, storage, workerId, tempBase } = workshop;
   const { jobId, leaseEpoch, source, backup, tenantId } = job;
-  if (!source || !backup) throw new Error("a backup without a source");
+  if (!source?.sourceId || !backup) throw new Error("a backup without a source");
   const { snapshotId, recipients, maxBytes } = backup;
   // As long as the lease lives, a hub that is away is waited for: all the work so far is worth it.
   const patience = { signal, retryForMs: job.leaseSeconds * 1000 };
@@ -24,7 +25,10 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
     hub.enterPhase({ jobId, leaseEpoch, phase }, patience);
 
   await enter("CONNECTING");
-  await using connected = await connectSource(workshop, job, { trustsNewHost: false, signal });
+  await using jobLog = new JobLog(({ kind, step, lines }) =>
+    hub.recordLog({ jobId, leaseEpoch, kind, step, lines }, { signal }),
+  );
+  await using connected = await connectSource(workshop, job, { trustsNewHost: false, log: jobLog.add, signal });
   await enter("PULLING");
   const warnings = new WarningList();
   const watched = await watch(connected.entries(warnings.add), connected, (progress) =>
@@ -45,7 +49,10 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
     warnings: warnings.kept,
     spoolDirectory: tempBase,
     onProgress: watched.onProgress,
-    onFinalizing: async () => void (await enter("FINALIZING")),
+    onFinalizing: async () => {
+      await jobLog.flush();
+      await enter("FINALIZING");
+    },
   });
   const { manifest, manifestSha256, artifactSha256, plainBytes, storedBytes, fileCount, durationMs, partial } = sealed;
   await hub.completeJob(

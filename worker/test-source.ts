@@ -8,10 +8,10 @@ export async function testSource(workshop: Workshop, job: ClaimedJob, signal: Ab
   const { jobId, leaseEpoch, leaseSeconds } = job;
   const patience = { signal, retryForMs: leaseSeconds * 1000 };
   await hub.enterPhase({ jobId, leaseEpoch, phase: "CONNECTING" }, patience);
-  await using source = await connectSource(workshop, job, { trustsNewHost: true, signal });
+  await using source = await connectSource(workshop, job, { trustsNewHost: true, log: () => undefined, signal });
   const { hostKey, jumpHostKey, ...found } = await source.identify();
   const estimate = await source.estimate();
   // A path that cannot be read has ended the job already, and its host key is not pinned then.
   const findings = { hostKey, jumpHostKey, ...found, estimate, pathReadable: true };
-  await hub.completeJob({ jobId, leaseEpoch, findings, hostKey }, patience);
+  await hub.completeJob({ jobId, leaseEpoch, findings, hostKey, jumpHostKey }, patience);
 }

@@ -29,7 +29,7 @@ const documents = {
     `mutation ClaimJob($input: ClaimJobInput!) {
       claimJob(input: $input) {
         jobId tenantId type leaseEpoch leaseSeconds attempt
-        source { sourceId type config hostKey hasCredential }
+        source { sourceId type config hostKey jumpHostKey hasCredential }
         backup { snapshotId recipients maxBytes }
         snapshot { snapshotId sourceId manifestSha256 artifactSha256 storageWorkerId }
         restore { restoreId form selection tokenHash maxDownloadBytes fileName }
@@ -43,6 +43,7 @@ const documents = {
   enterPhase: graphql(
     `mutation EnterPhase($input: EnterPhaseInput!) { enterPhase(input: $input) { jobId leaseEpoch } }`,
   ),
+  recordLog: graphql(`mutation RecordLog($input: RecordLogInput!) { recordLog(input: $input) { jobId leaseEpoch } }`),
   completeJob: graphql(
     `mutation CompleteJob($input: CompleteJobInput!) { completeJob(input: $input) { jobId leaseEpoch } }`,
   ),
@@ -122,6 +123,7 @@ export function connectHub({ baseUrl, token, signal: ended }: HubAccess) {
     claimSecrets: command("claimSecrets", documents.claimSecrets),
     renewLease: command("renewLease", documents.renewLease),
     enterPhase: command("enterPhase", documents.enterPhase),
+    recordLog: command("recordLog", documents.recordLog),
     completeJob: command("completeJob", documents.completeJob),
     completeRestore: command("completeRestore", documents.completeRestore),
     failJob: command("failJob", documents.failJob),

@@ -7,11 +7,13 @@ type RoleName = keyof typeof ranks;
 const needed = {
   read: "VIEWER",
   testSource: "MEMBER",
+  testSourceDraft: "ADMIN",
   startBackup: "MEMBER",
   startRestore: "MEMBER",
   cancelJob: "MEMBER",
   createCredential: "ADMIN",
   updateCredential: "ADMIN",
+  deleteCredential: "ADMIN",
   createSource: "ADMIN",
   updateSource: "ADMIN",
   acceptHostKey: "ADMIN",

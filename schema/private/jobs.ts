@@ -1,17 +1,18 @@
 // A job's way through a worker's hands: claimed, held, told about, ended.
 import { type ClaimedJob as ClaimedJobFacts, claimJob } from "../../domain/claims.ts";
 import { completeJob } from "../../domain/completions.ts";
-import { claimSecrets, enterPhase, failJob, releaseJob, renewLease } from "../../domain/leases.ts";
+import { claimSecrets, enterPhase, failJob, recordLog, releaseJob, renewLease } from "../../domain/leases.ts";
 import { builder } from "./builder.ts";
 import { JobType, LeaseInput, LeasePayload, Phase, RestoreForm, SourceType } from "./types.ts";
 
 const ClaimedSource = builder.objectRef<NonNullable<ClaimedJobFacts["source"]>>("ClaimedSource").implement({
   description: "The source that a claimed job is about.",
   fields: (t) => ({
-    sourceId: t.exposeID("sourceId", { description: "Its id." }),
+    sourceId: t.exposeID("sourceId", { nullable: true, description: "Its id; null while it is not saved." }),
     type: t.expose("type", { type: SourceType, description: "How it is reached." }),
     config: t.expose("config", { type: "JSON", description: "Its settings, without secrets." }),
     hostKey: t.exposeString("hostKey", { nullable: true, description: "The pinned SSH host key, `SHA256:…`." }),
+    jumpHostKey: t.exposeString("jumpHostKey", { nullable: true, description: "The same of its jump host." }),
     hasCredential: t.exposeBoolean("hasCredential", { description: "Whether claimSecrets has something for it." }),
   }),
 });
@@ -135,6 +136,18 @@ const CompleteJobInput = builder.inputType("CompleteJobInput", {
     snapshot: t.field({ type: CompletedSnapshotInput, required: false, description: "For BACKUP." }),
     findings: t.field({ type: "JSON", required: false, description: "For TEST_SOURCE: what was found." }),
     hostKey: t.string({ required: false, description: "For TEST_SOURCE: the host key seen, `SHA256:…`." }),
+    jumpHostKey: t.string({ required: false, description: "The same of the jump host." }),
+  }),
+});
+
+const RecordLogInput = builder.inputType("RecordLogInput", {
+  description: "Lines for the job's log.",
+  fields: (t) => ({
+    jobId: t.id({ description: "The held job." }),
+    leaseEpoch: t.int({ description: "Its lease." }),
+    kind: t.string({ description: "What speaks, such as `hook`." }),
+    step: t.string({ description: "When, such as `before`." }),
+    lines: t.stringList({ description: "What it said." }),
   }),
 });
 
@@ -173,6 +186,12 @@ builder.mutationFields((t) => ({
     description: "Notes where the work stands.",
     args: { input: t.arg({ type: EnterPhaseInput, description: "The step." }) },
     resolve: (_, { input }, { hub, worker }) => enterPhase(hub, worker, input),
+  }),
+  recordLog: t.field({
+    type: LeasePayload,
+    description: "Notes what a customer's own command said.",
+    args: { input: t.arg({ type: RecordLogInput, description: "The lines." }) },
+    resolve: (_, { input }, { hub, worker }) => recordLog(hub, worker, input),
   }),
   completeJob: t.field({
     type: LeasePayload,

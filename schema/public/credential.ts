@@ -1,7 +1,13 @@
 // Secrets that open sources: written and replaced, never read.
 
-import { createCredential, updateCredential } from "../../domain/credentials.ts";
-import { InvalidInputError, NotFoundError, TenantSuspendedError } from "../../domain/errors.ts";
+import {
+  type CredentialSecret,
+  createCredential,
+  deleteCredential,
+  type SignIn,
+  updateCredential,
+} from "../../domain/credentials.ts";
+import { CredentialInUseError, InvalidInputError, NotFoundError, TenantSuspendedError } from "../../domain/errors.ts";
 import { CredentialKind as kinds } from "../../prisma/client/client.ts";
 import { builder } from "./builder.ts";
 import { Node } from "./node.ts";
@@ -32,12 +38,23 @@ export const CredentialConnection = builder.connectionObject(
   { name: "CredentialEdge", description: "A credential on its page." },
 );
 
-const CredentialSecretInput = builder.inputType("CredentialSecretInput", {
-  description: "A password, or a private key with its passphrase where it has one.",
+const SignInSecretInput = builder.inputType("SignInSecretInput", {
+  description: "What signs in to one server: a password, or private keys with their passphrase where they have one.",
   fields: (t) => ({
     password: t.string({ description: "The password." }),
-    privateKey: t.string({ description: "A private key in PEM or OpenSSH form." }),
-    passphrase: t.string({ description: "The passphrase of the private key." }),
+    privateKey: t.string({ description: "A private key in PEM or OpenSSH form; several may follow one another." }),
+    passphrase: t.string({ description: "The passphrase of the private keys." }),
+  }),
+});
+
+const CredentialSecretInput = builder.inputType("CredentialSecretInput", {
+  description: "What signs in to the source itself, and to the servers that it is reached through.",
+  fields: (t) => ({
+    password: t.string({ description: "The password." }),
+    privateKey: t.string({ description: "A private key in PEM or OpenSSH form; several may follow one another." }),
+    passphrase: t.string({ description: "The passphrase of the private keys." }),
+    ssh: t.field({ type: SignInSecretInput, description: "For the SSH server that a database is reached through." }),
+    jump: t.field({ type: SignInSecretInput, description: "For the jump host in front of an SSH server." }),
   }),
 });
 
@@ -90,7 +107,31 @@ builder.relayMutationField(
   },
 );
 
+builder.relayMutationField(
+  "deleteCredential",
+  {
+    description: "A credential that is not needed any more.",
+    inputFields: (t) => ({ credentialId: t.id({ required: true, description: "Which." }) }),
+  },
+  {
+    description: "Forgets a secret for good. One that a source uses stays.",
+    errors: { types: [NotFoundError, CredentialInUseError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ credentialId: await deleteCredential(hub, actor(), input) }),
+  },
+  {
+    description: "What was forgotten.",
+    outputFields: (t) => ({ credentialId: t.exposeID("credentialId", { description: "Its id." }) }),
+  },
+);
+
+type SignInInput = { readonly [Part in keyof SignIn]?: string | null | undefined };
+type SecretInput = SignInInput & { readonly [Server in "ssh" | "jump"]?: SignInInput | null | undefined };
+
 /** Leaves out what was sent as null. */
-function given(secret: Record<string, string | null | undefined>): Record<string, string> {
-  return Object.fromEntries(Object.entries(secret).flatMap(([key, value]) => (value == null ? [] : [[key, value]])));
+function given({ ssh, jump, ...signIn }: SecretInput): CredentialSecret {
+  return { ...present(signIn), ...(ssh && { ssh: present(ssh) }), ...(jump && { jump: present(jump) }) };
+}
+
+function present(signIn: SignInInput): SignIn {
+  return Object.fromEntries(Object.entries(signIn).filter(([, value]) => value != null));
 }

@@ -1,13 +1,16 @@
 // The refusals of the domain as types: each mutation declares the ones it may answer with.
 import {
   BackupAlreadyRunningError,
+  CredentialInUseError,
   CustomerKeyRequiredError,
   type DomainError,
+  HostNotAllowedError,
   type InputFault as InputFaultFacts,
   InvalidInputError,
   JobEndedError,
   NotFoundError,
   QuotaExceededError,
+  RateLimitedError,
   SignInFailedError,
   SnapshotInUseError,
   SnapshotNotRestorableError,
@@ -57,6 +60,9 @@ builder.objectType(BackupAlreadyRunningError, {
 });
 
 const plainFailures = [
+  [HostNotAllowedError, "HostNotAllowedError", "The host is not one that may be connected to."],
+  [CredentialInUseError, "CredentialInUseError", "A source uses this credential."],
+  [RateLimitedError, "RateLimitedError", "Too often in a short time."],
   [NotFoundError, "NotFoundError", "There is nothing with this id among what is yours."],
   [SignInFailedError, "SignInFailedError", "The address or the password is wrong; which, is not said."],
   [TenantSuspendedError, "TenantSuspendedError", "The tenant is suspended: nothing new can be begun."],

@@ -1,6 +1,20 @@
 // The places that are backed up.
-import { InvalidInputError, NotFoundError, QuotaExceededError, TenantSuspendedError } from "../../domain/errors.ts";
-import { acceptHostKey, createSource, findSource, testSource, updateSource } from "../../domain/sources.ts";
+import {
+  HostNotAllowedError,
+  InvalidInputError,
+  NotFoundError,
+  QuotaExceededError,
+  RateLimitedError,
+  TenantSuspendedError,
+} from "../../domain/errors.ts";
+import {
+  acceptHostKey,
+  createSource,
+  findSource,
+  testSource,
+  testSourceDraft,
+  updateSource,
+} from "../../domain/sources.ts";
 import { SourceStatus as statuses, SourceType as types } from "../../prisma/client/client.ts";
 import { builder, newestFirst } from "./builder.ts";
 import { Credential } from "./credential.ts";
@@ -29,6 +43,13 @@ const SourceStatus = builder.enumType("SourceStatus", {
   },
 });
 
+const configHelp = `Its settings, by type; what is in brackets may be left out.
+Files, all of them: \`[include]\`, \`[exclude]\` (patterns as in a .gitignore), \`[maxEntries]\`, \`[maxBytes]\`.
+SFTP, WORDPRESS: \`{ host, [port = 22], username, path, [jump: { host, [port], username }] }\`.
+SSH: the same, and \`[hooks: { [before: { command, [timeoutSeconds] }], [after], [onFailure: "fail" | "warn"] }]\`.
+FTP: \`{ host, [port = 21], username, path, [tls: "required" | "off"], [certificate: { [authority], [fingerprint] }] }\`.
+POSTGRES, MYSQL: \`{ host, [port], username, [databases], [includeTables], [excludeTables], [tls: "required" | "verified" | "off"], [authority], [ssh: { host, [port], username, [jump], [dump: "far" | "near"] }] }\`; POSTGRES also \`[globals]\`, MYSQL also \`[socket]\`.`;
+
 const Source = builder.prismaObject("Source", {
   description: "A place that is backed up.",
   interfaces: [Node],
@@ -41,6 +62,10 @@ const Source = builder.prismaObject("Source", {
     hostKey: t.exposeString("hostKey", {
       nullable: true,
       description: "The pinned SSH host key, `SHA256:…`; null before the first test.",
+    }),
+    jumpHostKey: t.exposeString("jumpHostKey", {
+      nullable: true,
+      description: "The pinned key of the jump host in front of it, `SHA256:…`.",
     }),
     status: t.expose("status", { type: SourceStatus, description: "Whether it is backed up." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
@@ -97,14 +122,18 @@ builder.relayMutationField(
       config: t.field({
         type: "JSON",
         required: true,
-        description: "Its settings. SFTP: `{ host, port = 22, username, path }`.",
+        description: configHelp,
       }),
       credentialId: t.id({ description: "What opens it." }),
+      hostKey: t.string({ description: "The host key that a test showed and that you accept, `SHA256:…`." }),
+      jumpHostKey: t.string({ description: "The same of the jump host." }),
     }),
   },
   {
-    description: "Makes a source. Test it next: its host key is pinned then.",
-    errors: { types: [NotFoundError, InvalidInputError, QuotaExceededError, TenantSuspendedError] },
+    description: "Makes a source. Test it next: its host keys are pinned then, unless they are given here.",
+    errors: {
+      types: [NotFoundError, InvalidInputError, HostNotAllowedError, QuotaExceededError, TenantSuspendedError],
+    },
     resolve: async (_, { input }, { hub, actor }) => ({ source: await createSource(hub, actor(), input) }),
   },
   {
@@ -129,7 +158,7 @@ builder.relayMutationField(
   },
   {
     description: "Changes a source.",
-    errors: { types: [NotFoundError, InvalidInputError] },
+    errors: { types: [NotFoundError, InvalidInputError, HostNotAllowedError] },
     resolve: async (_, { input }, { hub, actor }) => ({ source: await updateSource(hub, actor(), input) }),
   },
   {
@@ -146,9 +175,32 @@ builder.relayMutationField(
   },
   {
     description:
-      "Starts a test: connects, looks, and pins the host key where none is pinned yet. Watch the job for the outcome.",
-    errors: { types: [NotFoundError, TenantSuspendedError] },
+      "Starts a test: connects, looks, and pins the host keys where none are pinned yet. Watch the job for the outcome.",
+    errors: { types: [NotFoundError, TenantSuspendedError, RateLimitedError] },
     resolve: async (_, { input }, { hub, actor }) => ({ job: await testSource(hub, actor(), input) }),
+  },
+  {
+    description: "The test under way.",
+    outputFields: (t) => ({ job: t.expose("job", { type: Job, description: "Its `findings` say what was found." }) }),
+  },
+);
+
+builder.relayMutationField(
+  "testSourceDraft",
+  {
+    description: "Settings to test before a source is made of them.",
+    inputFields: (t) => ({
+      tenantId: t.id({ required: true, description: "Whose it would be." }),
+      type: t.field({ type: SourceType, required: true, description: "How it is reached." }),
+      config: t.field({ type: "JSON", required: true, description: "Its settings, as createSource takes them." }),
+      credentialId: t.id({ description: "What opens it." }),
+    }),
+  },
+  {
+    description:
+      "Starts a test of settings: connects and looks. Nothing is pinned; the host keys found are for createSource, if you accept them.",
+    errors: { types: [NotFoundError, InvalidInputError, HostNotAllowedError, TenantSuspendedError, RateLimitedError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ job: await testSourceDraft(hub, actor(), input) }),
   },
   {
     description: "The test under way.",
@@ -163,7 +215,7 @@ builder.relayMutationField(
     inputFields: (t) => ({ sourceId: t.id({ required: true, description: "Which." }) }),
   },
   {
-    description: "Forgets the pinned host key; the next test pins the one that the host shows then.",
+    description: "Forgets the pinned host keys; the next test pins those that the hosts show then.",
     errors: { types: [NotFoundError] },
     resolve: async (_, { input }, { hub, actor }) => ({ source: await acceptHostKey(hub, actor(), input) }),
   },

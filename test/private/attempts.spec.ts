@@ -39,6 +39,16 @@ describe("an attempt", () => {
   const becomeDue = (jobId: string) =>
     hub.running.hub.db.$executeRaw`UPDATE jobs SET not_before = now() WHERE id = ${jobId}`;
 
+  it("may note what the customer's own commands said, within bounds", async () => {
+    const jobId = await startJob(acme.ask, "startBackup", sourceId);
+    const lease = leaseOf(await worker.take("BACKUP"));
+    const lines = Array.from({ length: 300 }, (_, line) => `${line} ${"x".repeat(2000)}`);
+    await worker.api.recordLog({ ...lease, kind: "hook", step: "before", lines });
+    const told = (await log(jobId)).at(-1) as { kind: string; step: string; lines: string[] };
+    assert.deepEqual([told.kind, told.step, told.lines.length], ["hook", "before", 200]);
+    assert.ok(told.lines.every((line) => line.length <= 1000));
+  });
+
   it("that failed for a passing reason is followed by the next after a pause, until there is none left", async () => {
     const jobId = await startJob(acme.ask, "startBackup", sourceId);
     const failure = { code: "SOURCE_DISCONNECTED", message: "The connection to files.example.com broke." };

@@ -11,6 +11,7 @@ const unaudited = {
   heartbeat: "a sign of life",
   renewLease: "a sign of life",
   enterPhase: "stands in the log of the job",
+  recordLog: "stands in the log of the job",
   reconcileStore: "changes nothing",
   reconcileRestores: "changes nothing",
 };

@@ -191,6 +191,7 @@ describe("a claim", () => {
           type: "SFTP",
           config: { host: "files.example.com", port: 22, username: "backup", path: "/srv" },
           hostKey,
+          jumpHostKey: null,
           hasCredential: true,
         },
         backup: null,

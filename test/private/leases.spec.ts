@@ -44,6 +44,8 @@ describe("a lease", () => {
   const commands = {
     renewLease: (by: PlayedWorker, lease: Lease) => by.api.renewLease(lease),
     enterPhase: (by: PlayedWorker, lease: Lease) => by.api.enterPhase({ ...lease, phase: "FINALIZING" }),
+    recordLog: (by: PlayedWorker, lease: Lease) =>
+      by.api.recordLog({ ...lease, kind: "hook", step: "before", lines: ["one"] }),
     claimSecrets: (by: PlayedWorker, lease: Lease) => by.api.claimSecrets(lease),
     completeJob: (by: PlayedWorker, lease: Lease, job: ClaimedJob) =>
       by.api.completeJob({ ...lease, snapshot: madeSnapshot(job) }),

@@ -111,12 +111,18 @@ const unspeakable =
 const spoken = [
   "CreateCredentialInput.secret",
   "CredentialSecretInput",
+  "CredentialSecretInput.jump",
   "CredentialSecretInput.passphrase",
   "CredentialSecretInput.password",
   "CredentialSecretInput.privateKey",
+  "CredentialSecretInput.ssh",
   "EnrolWorkerPayload.token",
   "SignInInput.password",
   "SignInPayload.accessToken",
+  "SignInSecretInput",
+  "SignInSecretInput.passphrase",
+  "SignInSecretInput.password",
+  "SignInSecretInput.privateKey",
   "UpdateCredentialInput.secret",
 ];
 

@@ -58,6 +58,42 @@ describe("a credential", () => {
     assert.deepEqual(await worker.unseal(sealed), { password: "canary-2" });
   });
 
+  it("may hold what opens the servers on the way as well, and says what it consists of", async () => {
+    const secret = { password: "db", ssh: { privateKey }, jump: { password: "hop", privateKey: null } };
+    const { credential } = await make(secret);
+    assert.deepEqual(credential.fields, ["jump.password", "password", "ssh.privateKey"]);
+    const sourceId = await acme.createSftpSource(
+      { host: "files.example.com", username: "u", path: "/" },
+      credential.id,
+    );
+    await startJob(acme.ask, "testSource", sourceId);
+    const { sealed } = await worker.api.claimSecrets(leaseOf(await worker.take("TEST_SOURCE")));
+    const opened = { password: "db", ssh: { privateKey }, jump: { password: "hop" } };
+    assert.deepEqual(await worker.unseal(sealed), opened);
+    assert.equal((await make({ password: "db", ssh: { passphrase: "x" } })).code, "BAD_INPUT");
+    assert.ok((await make({ ssh: { password: "x" } })).credential, "a database may trust its own server");
+  });
+
+  it("is deleted for good, unless a source uses it", async () => {
+    const remove = async (credentialId: string) =>
+      (
+        await acme.ask(
+          `mutation ($id: ID!) {
+            deleteCredential(input: { credentialId: $id }) {
+              ... on DeleteCredentialPayload { credentialId } ... on Failure { code }
+            }
+          }`,
+          { id: credentialId },
+        )
+      ).data.deleteCredential;
+    const { credential } = await make({ password: "x" });
+    assert.deepEqual(await remove(credential.id), { credentialId: credential.id });
+    assert.equal((await remove(credential.id)).code, "NOT_FOUND");
+    const used = (await make({ password: "x" })).credential.id;
+    await acme.createSftpSource({ host: "files.example.com", username: "u", path: "/" }, used);
+    assert.equal((await remove(used)).code, "CREDENTIAL_IN_USE");
+  });
+
   const refused: [what: string, secret: object, told: string][] = [
     ["nothing", {}, "Give a password or a private key."],
     ["a passphrase alone", { passphrase: "x" }, "Give a password or a private key."],

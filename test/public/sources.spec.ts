@@ -21,6 +21,12 @@ const update = `mutation ($input: UpdateSourceInput!) {
 const accept = `mutation ($id: ID!) {
   acceptHostKey(input: { sourceId: $id }) { ... on AcceptHostKeyPayload { source { hostKey } } ... on Failure { code } }
 }`;
+const testDraft = `mutation ($input: TestSourceDraftInput!) {
+  testSourceDraft(input: $input) {
+    ... on TestSourceDraftPayload { job { id source { id } } } ... on Failure { code message }
+    ... on InvalidInputError { faults { path } }
+  }
+}`;
 const config = { host: "files.example.com", port: 22, username: "backup", path: "/srv" };
 
 describe("a source", () => {
@@ -71,7 +77,7 @@ describe("a source", () => {
       faults.map(({ path }: { path: string }) => path),
       ["name", "config.host", "config.port"],
     );
-    assert.equal((await make({ type: "MYSQL" })).code, "BAD_INPUT");
+    assert.equal((await make({ type: "MYSQL" })).code, "BAD_INPUT", "a database has no path");
     assert.equal((await make({ credentialId: "crd_00000000000000000000000000000000" })).code, "NOT_FOUND");
     assert.equal((await make({ name: "\ud83d" })).code, "BAD_INPUT");
     assert.equal(await db.source.count(), before);
@@ -117,6 +123,80 @@ describe("a source", () => {
     const { data } = await acme.ask(accept, { id: sourceId });
     assert.deepEqual(data.acceptHostKey, { source: { hostKey: null } });
     assert.deepEqual(await audited("acceptHostKey", sourceId), [[{ hostKey }, null]]);
+  });
+
+  it("is tested before it is made, and made with the host keys that were found and accepted", async () => {
+    const credentialId = await acme.createCredential({ password: "x" });
+    const jump = { host: "bastion.example.com", port: 22, username: "hop" };
+    const input = { tenantId: acme.tenantId, type: "SFTP", config: { ...config, jump }, credentialId };
+    const { job } = (await acme.ask(testDraft, { input })).data.testSourceDraft;
+    assert.equal(job.source, null);
+    const claimed = await worker.take("TEST_SOURCE");
+    assert.equal(claimed.jobId, job.id);
+    assert.deepEqual(claimed.source, {
+      ...{ sourceId: null, type: "SFTP", config: { ...config, jump }, hasCredential: true },
+      ...{ hostKey: null, jumpHostKey: null },
+    });
+    const { sealed } = await worker.api.claimSecrets(leaseOf(claimed));
+    assert.deepEqual(await worker.unseal(sealed), { password: "x" });
+    await worker.api.completeJob({ ...leaseOf(claimed), findings: { hostKey }, hostKey, jumpHostKey: hostKey });
+    assert.deepEqual((await jobEnd(acme.ask, job.id)).findings, { hostKey });
+    const { source } = await make({ config: { ...config, jump }, credentialId, hostKey, jumpHostKey: hostKey });
+    assert.equal(source.hostKey, hostKey);
+    assert.ok((await startJob(acme.ask, "startBackup", source.id)).startsWith("job_"), "no other test is asked for");
+    await worker.take("BACKUP");
+  });
+
+  it("waits for its first test where a host key is missing, that of the jump host included", async () => {
+    const jump = { host: "bastion.example.com", port: 22, username: "hop" };
+    const { source } = await make({ config: { ...config, jump }, hostKey });
+    const { data } = await acme.ask(
+      `mutation ($id: ID!) { startBackup(input: { sourceId: $id }) { __typename ... on Failure { code } } }`,
+      { id: source.id },
+    );
+    assert.equal(data.startBackup.code, "SOURCE_NOT_TESTED");
+    const moved = { ...config, jump: { ...jump, port: 2022 } };
+    const both = (await make({ config: { ...config, jump }, hostKey, jumpHostKey: hostKey })).source;
+    assert.equal((await change({ sourceId: both.id, config: moved })).source.hostKey, hostKey);
+    const row = await hub.running.hub.db.source.findUniqueOrThrow({ where: { id: both.id } });
+    assert.deepEqual([row.hostKey, row.jumpHostKey], [hostKey, null], "only the jump host moved");
+  });
+
+  it("is not tested as a draft that could not be saved, nor with somebody else's credential", async () => {
+    const globex = await stageTenant(hub, "Globex");
+    const theirs = await globex.createCredential({ password: "x" });
+    const draft = async (other: object) =>
+      (await acme.ask(testDraft, { input: { tenantId: acme.tenantId, type: "SFTP", config, ...other } })).data
+        .testSourceDraft;
+    assert.deepEqual((await draft({ config: { ...config, port: 0 } })).faults, [{ path: "config.port" }]);
+    assert.equal((await draft({ config: { ...config, host: "169.254.169.254" } })).code, "HOST_NOT_ALLOWED");
+    assert.equal((await draft({ credentialId: theirs })).code, "NOT_FOUND");
+    assert.equal(
+      (await draft({ tenantId: globex.tenantId, credentialId: theirs })).code,
+      undefined,
+      "one owner has both",
+    );
+  });
+
+  it("is refused at a host that is not public, when it is made and when it is changed", async () => {
+    for (const host of ["10.0.0.1", "192.168.7.7", "[::1]", "169.254.169.254"])
+      assert.equal((await make({ config: { ...config, host } })).code, "HOST_NOT_ALLOWED", host);
+    const { source } = await make();
+    const { data } = await acme.ask(
+      `mutation ($input: UpdateSourceInput!) { updateSource(input: $input) { ... on Failure { code message } } }`,
+      { input: { sourceId: source.id, config: { ...config, host: "192.168.0.1" } } },
+    );
+    assert.equal(data.updateSource.code, "HOST_NOT_ALLOWED");
+    assert.match(data.updateSource.message, /not a public address/);
+  });
+
+  it("is tested ten times a minute and no more, so that nobody scans ports with us", async () => {
+    await using strict = await stageHub({ sourceTestsPerMinute: 2 });
+    const tenant = await stageTenant(strict);
+    const input = { tenantId: tenant.tenantId, type: "SFTP", config };
+    const codes: (string | undefined)[] = [];
+    for (let n = 0; n < 3; n++) codes.push((await tenant.ask(testDraft, { input })).data.testSourceDraft.code);
+    assert.deepEqual(codes, [undefined, undefined, "RATE_LIMITED"]);
   });
 
   it("is one of as many as the plan allows, and belongs to no tenant that is suspended", async () => {

@@ -62,6 +62,8 @@ export async function stageHub(terms: Partial<HubConfig> = {}): Promise<StagedHu
         sessionHours: 1,
         sweepSeconds: 0.5,
         retryDelaysSeconds: [0.2],
+        allowedNetworks: ["127.0.0.0/8"],
+        sourceTestsPerMinute: 1000,
         restorePublicUrl: `http://127.0.0.1:${restorePort}`,
         logLevel: "info",
         ...terms,

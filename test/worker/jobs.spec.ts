@@ -72,6 +72,7 @@ async function stageWorkshop(sshd: StagedOpenSsh, { onCommand }: StageOptions = 
       type: "SFTP",
       config: { host: sshd.host, port: sshd.port, username: sshd.username, path: sshd.data },
       hostKey: sshd.hostKey,
+      jumpHostKey: null,
       hasCredential: true,
     },
     backup: { snapshotId: "snp_1", recipients, maxBytes: null },
