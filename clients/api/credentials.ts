@@ -35,3 +35,11 @@ export const updateCredential = graphql(
   }`,
   [refusal, credentialFacts],
 );
+
+/** For good; one that a source uses stays. */
+export const deleteCredential = graphql(
+  `mutation DeleteCredential($input: DeleteCredentialInput!) {
+    deleteCredential(input: $input) { ...Refusal ... on DeleteCredentialPayload { __typename credentialId } }
+  }`,
+  [refusal],
+);

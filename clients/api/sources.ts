@@ -3,7 +3,9 @@ import type { ResultOf } from "gql.tada";
 import { graphql } from "./graphql.ts";
 import { refusal } from "./refusal.ts";
 
-const sourceFacts = graphql(`fragment SourceFacts on Source { id name type config hostKey status createdAt }`);
+const sourceFacts = graphql(
+  `fragment SourceFacts on Source { id name type config hostKey jumpHostKey status createdAt }`,
+);
 
 export type SourceFacts = ResultOf<typeof sourceFacts>;
 
@@ -49,6 +51,14 @@ export const updateSource = graphql(
 export const testSource = graphql(
   `mutation TestSource($input: TestSourceInput!) {
     testSource(input: $input) { ...Refusal ... on TestSourcePayload { __typename job { id status } } }
+  }`,
+  [refusal],
+);
+
+/** Before there is a source: its settings and a credential. Watch the job; its findings have the host keys to accept. */
+export const testSourceDraft = graphql(
+  `mutation TestSourceDraft($input: TestSourceDraftInput!) {
+    testSourceDraft(input: $input) { ...Refusal ... on TestSourceDraftPayload { __typename job { id status } } }
   }`,
   [refusal],
 );

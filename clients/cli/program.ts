@@ -6,6 +6,7 @@ import { exitCodes, failureOf } from "./failure.ts";
 import type { RestoreOptions } from "./restore.ts";
 import type { SignInOptions } from "./sign-in.ts";
 import type { SnapshotsOptions } from "./snapshots.ts";
+import { addSourceCommands } from "./sources/program.ts";
 import type { Terminal } from "./terminal.ts";
 
 const closingHelp = `
@@ -47,11 +48,7 @@ async function run(terminal: Terminal, args: readonly string[]): Promise<number>
     .option("--password-file <file>", "read the password from the first line of a file")
     .action(async (options: SignInOptions) => (await import("./sign-in.ts")).signIn(terminal, options));
 
-  program
-    .command("sources")
-    .description("list what is backed up")
-    .option("--json", "as JSON")
-    .action(async (options: { json?: boolean }) => (await import("./sources.ts")).sources(terminal, options));
+  addSourceCommands(program, terminal);
 
   program
     .command("backup")

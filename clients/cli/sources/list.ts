@@ -1,15 +1,15 @@
 // `xvault sources`: what is backed up, and when it last was.
-import type { ApiClient } from "../api/connect.ts";
-import { everyNode } from "../api/paging.ts";
-import { listSources } from "../api/sources.ts";
-import { listTenants } from "../api/tenants.ts";
-import { momentText } from "./figures.ts";
-import { printJson, printTable } from "./listing.ts";
-import { openSession } from "./session.ts";
-import type { Terminal } from "./terminal.ts";
+import type { ApiClient } from "../../api/connect.ts";
+import { everyNode } from "../../api/paging.ts";
+import { listSources } from "../../api/sources.ts";
+import { listTenants } from "../../api/tenants.ts";
+import { momentText } from "../figures.ts";
+import { printJson, printTable } from "../listing.ts";
+import { openSession } from "../session.ts";
+import type { Terminal } from "../terminal.ts";
 
-/** Types that are reached over SSH, whose hosts prove themselves by a key. */
-const typesWithHostKey: ReadonlySet<string> = new Set(["SFTP", "SSH", "WORDPRESS"]);
+/** Types that are always reached over SSH, whose hosts prove themselves by a key. */
+const typesOverSsh: ReadonlySet<string> = new Set(["SFTP", "SSH", "WORDPRESS"]);
 
 export async function sources(terminal: Terminal, { json }: { readonly json?: boolean }): Promise<void> {
   const { stdout, sessionFile, signal } = terminal;
@@ -52,7 +52,8 @@ async function* rowsOf(found: AsyncIterable<ListedSource>) {
   }
 }
 
-function hostKeyState({ type, hostKey }: ListedSource): string {
-  if (!typesWithHostKey.has(type)) return "none needed";
+function hostKeyState({ type, config, hostKey }: ListedSource): string {
+  const overSsh = typesOverSsh.has(type) || (typeof config === "object" && config !== null && "ssh" in config);
+  if (!overSsh) return "none needed";
   return hostKey === null ? "not tested yet" : "pinned";
 }
