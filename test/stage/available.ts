@@ -12,6 +12,7 @@ interface Requirement {
 export const requirements = {
   "redis-server": { package: "redis-server", reason: "the doorbell and the live feed run on a real Redis" },
   sshd: { package: "openssh-server", reason: "SSH and SFTP sources are pulled from a real OpenSSH" },
+  busybox: { package: "busybox", reason: "SSH sources are read by BusyBox's tar too, where a server has no other" },
   sshpass: { package: "sshpass", reason: "password logins are tried with OpenSSH's own client too" },
   age: { package: "age", reason: "every artifact must open with the stock age command" },
   zstd: { package: "zstd", reason: "every artifact must decompress with the stock zstd command" },
@@ -21,6 +22,12 @@ export const requirements = {
     reason: "the hub's database is dumped by a pg_dump of its own version, and searched for secrets",
   },
   chromium: { package: "chromium", reason: "the portable door of the artifact is opened in a real browser" },
+  mariadbd: {
+    package: "mariadb-server",
+    reason: "MySQL sources are dumped from a real MariaDB and restored into another",
+  },
+  php: { package: "php-cli", reason: "WordPress sites are made, and read again after a restore, by a real PHP" },
+  openssl: { package: "openssl", reason: "staged servers show certificates of their own" },
   ps: { package: "procps", reason: "the arguments of running processes are searched for secrets" },
 } as const satisfies Record<string, Requirement>;
 

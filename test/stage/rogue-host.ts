@@ -28,6 +28,8 @@ export interface RogueOptions {
   readonly bytesPerRead?: number;
   /** Every read fails, as on a broken disk. */
   readonly failReads?: boolean;
+  /** The only way in is a dialogue of these questions; one that is shown as it is typed has no secret for its answer. */
+  readonly questions?: readonly { readonly prompt: string; readonly echo: boolean }[];
   /** Milliseconds before every answer to a read. */
   readonly readDelayMs?: number;
 }
@@ -43,7 +45,7 @@ export interface RogueHost extends AsyncDisposable {
 }
 
 export async function stageRogueHost(options: RogueOptions = {}): Promise<RogueHost> {
-  const key = utils.generateKeyPairSync("ed25519");
+  const key = makeHostKey();
   const passwords: string[] = [];
   const connections = new Set<Connection>();
   const reads = { waiting: 0, most: 0 };
@@ -52,6 +54,14 @@ export async function stageRogueHost(options: RogueOptions = {}): Promise<RogueH
     connection.on("error", () => undefined);
     connection.on("close", () => connections.delete(connection));
     connection.on("authentication", (context) => {
+      const { questions } = options;
+      if (questions) {
+        if (context.method !== "keyboard-interactive") return context.reject(["keyboard-interactive"]);
+        return context.prompt([...questions], "", "", (answers) => {
+          passwords.push(...answers);
+          context.accept();
+        });
+      }
       if (context.method !== "password") return context.reject(["password"]);
       passwords.push(context.password);
       context.accept();
@@ -143,6 +153,14 @@ function serve(
     }, readDelayMs);
   });
   sftp.on("CLOSE", (request) => sftp.status(request, STATUS_CODE.OK));
+}
+
+/** ssh2 makes a key now and then that it cannot read itself. */
+function makeHostKey() {
+  for (;;) {
+    const key = utils.generateKeyPairSync("ed25519");
+    if (!(utils.parseKey(key.private) instanceof Error)) return key;
+  }
 }
 
 function attributes({ mode = 0o100644, size = 0 }: Pick<RogueEntry, "mode" | "size">) {

@@ -10,7 +10,8 @@ export type SourceErrorCode =
   | "DUMP_FAILED"
   | "DUMP_TRUNCATED"
   | "DUMP_VERSION_MISMATCH"
-  | "QUOTA_EXCEEDED";
+  | "QUOTA_EXCEEDED"
+  | "TIMEOUT";
 
 /** `message` is shown to customers: one sentence they can act on, and nothing that a server said. What it said is the `cause`. */
 export class SourceError extends Error {

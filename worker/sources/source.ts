@@ -50,6 +50,8 @@ export interface ConnectOptions {
   readonly signal: AbortSignal;
   /** How long a request may stay without an answer before the source counts as stalled; a minute where it is not set. */
   readonly stallMs?: number;
+  /** Folders to look for dump programs in, with colons between them; the system's usual ones where it is not set. */
+  readonly toolPath?: string;
 }
 
 /** What a source test shows to the customer. */

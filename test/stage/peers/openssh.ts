@@ -1,7 +1,7 @@
 // A real OpenSSH server for one test: users, keys and files of its own, on a port of the loopback address.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +19,14 @@ export const missingOpenSsh: string | null =
 export interface OpenSshOptions {
   /** Whether there is an SFTP subsystem; there is one by default. */
   readonly sftp?: boolean;
+  /** The user's shell. @default /bin/sh */
+  readonly shell?: string;
+  /** Programs that come first in the user's PATH, by name: a shell script, or the path of another program. */
+  readonly programs?: Readonly<Record<string, string>>;
+  /** Whether the user's PATH leads to the machine's programs as well; it does by default. */
+  readonly ordinaryPrograms?: boolean;
+  /** `jail`: the user sees nothing but its data, over SFTP alone. `bastion`: it may only be led on to other servers. */
+  readonly only?: "jail" | "bastion";
 }
 
 /** Disposing stops it and removes all that belongs to it. */
@@ -35,8 +43,10 @@ export interface StagedOpenSsh extends AsyncDisposable {
   readonly hostKey: string;
   /** Who the user is to the file system. */
   readonly owner: { readonly uid: number; readonly gid: number };
-  /** An empty directory that belongs to the user, by its path on the server. */
+  /** An empty directory that belongs to the user, by its path here; in a jail, users find it at `/data`. */
   readonly data: string;
+  /** The user's own, where its shell looks for what to do first. */
+  readonly home: string;
   /** Directory of the server's own files, for keys that other programs are to use: `id`, `known_hosts`. */
   readonly files: string;
   /** What sshd wrote so far. */
@@ -53,16 +63,17 @@ const passwordHash = "$6$stage$AJ4OhKUwiwM1bFDJV38G3hNoRhlElGLr4pbAKJLFq2.2BHtyR
 const passphrase = "phrase-Stage-1";
 const diesWithParent = existsSync("/usr/bin/setpriv") ? ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"] : [];
 
-export async function stageOpenSsh({ sftp = true }: OpenSshOptions = {}): Promise<StagedOpenSsh> {
+export async function stageOpenSsh(options: OpenSshOptions = {}): Promise<StagedOpenSsh> {
   if (missingOpenSsh) throw new Error(missingOpenSsh);
   await using cleanUp = new AsyncDisposableStack();
-  const files = await mkdtemp(join(tmpdir(), "xvault-sshd-"));
+  // sshd leads nobody into a jail that lies in a directory which everybody may write, as /tmp is.
+  const files = await mkdtemp(join(options.only === "jail" ? "/srv" : tmpdir(), "xvault-sshd-"));
   cleanUp.defer(() => rm(files, { recursive: true, force: true }));
   const port = await freePort();
   const uid = 20_000 + (port % 40_000);
-  const user = { name: `bk${port}`, uid, home: join(files, "home") };
+  const user = { name: `bk${port}`, uid, home: join(files, "home"), shell: options.shell ?? "/bin/sh" };
   const data = join(files, "data");
-  await layOut(files, user, { port, sftp });
+  await layOut(files, user, port, options);
   const launch = await launcher(files, user);
   cleanUp.defer(() => launch.cleanUp());
   let sshd = await start(launch, port);
@@ -82,6 +93,7 @@ export async function stageOpenSsh({ sftp = true }: OpenSshOptions = {}): Promis
     hostKey: await fingerprint(files),
     owner: { uid, gid: uid },
     data,
+    home: user.home,
     files,
     log: () => readFile(join(files, "log"), "utf8"),
     async changeHostKey() {
@@ -99,22 +111,23 @@ interface User {
   readonly name: string;
   readonly uid: number;
   readonly home: string;
+  readonly shell: string;
 }
 
-async function layOut(files: string, { name, uid, home }: User, sshd: { port: number; sftp: boolean }) {
+async function layOut(files: string, { name, uid, home }: User, port: number, options: OpenSshOptions) {
   await chmod(files, 0o755);
   for (const directory of [home, join(files, "data")]) {
     await mkdir(directory, { mode: 0o755 });
     await chown(directory, uid, uid);
   }
   await mkdir("/run/sshd", { recursive: true, mode: 0o755 });
-  await makeHostKey(files, sshd.port);
+  await makeHostKey(files, port);
   await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(files, "id")]);
   await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", passphrase, "-f", join(files, "locked")]);
   const keys = await Promise.all(["id.pub", "locked.pub"].map((file) => readFile(join(files, file), "utf8")));
   await writeFile(join(files, "authorized"), keys.join(""));
   const lines = [
-    `Port ${sshd.port}`,
+    `Port ${port}`,
     "ListenAddress 127.0.0.1",
     `HostKey ${join(files, "host")}`,
     "PidFile none",
@@ -129,9 +142,25 @@ async function layOut(files: string, { name, uid, home }: User, sshd: { port: nu
     "UseDNS no",
     "LogLevel VERBOSE",
     "MaxStartups 100",
-    ...(sshd.sftp ? ["Subsystem sftp internal-sftp"] : []),
+    ...((options.sftp ?? true) ? ["Subsystem sftp internal-sftp"] : []),
+    ...(options.only ? restrictions[options.only](files) : []),
+    ...(options.programs ? [`SetEnv PATH=${await layOutPrograms(files, options)}`] : []),
   ];
   await writeFile(join(files, "sshd_config"), `${lines.join("\n")}\n`);
+}
+
+const restrictions = {
+  jail: (files: string) => [`ChrootDirectory ${files}`, "ForceCommand internal-sftp -d /data", "AllowTcpForwarding no"],
+  bastion: () => ["AllowTcpForwarding local", "PermitTTY no", "ForceCommand /bin/false"],
+} as const;
+
+async function layOutPrograms(files: string, { programs = {}, ordinaryPrograms = true }: OpenSshOptions) {
+  const directory = join(files, "bin");
+  await mkdir(directory, { mode: 0o755 });
+  for (const [name, program] of Object.entries(programs))
+    if (program.startsWith("/")) await symlink(program, join(directory, name));
+    else await writeFile(join(directory, name), `#!/bin/sh\n${program}\n`, { mode: 0o755 });
+  return ordinaryPrograms ? `${directory}:/usr/local/bin:/usr/bin:/bin` : directory;
 }
 
 async function makeHostKey(files: string, port: number): Promise<void> {
@@ -159,12 +188,12 @@ async function launcher(files: string, user: User): Promise<Launcher> {
     () => false,
   );
   if (!mayUnshare) {
-    await run("useradd", ["-M", "-d", user.home, "-u", `${user.uid}`, "-s", "/bin/sh", "-p", passwordHash, user.name]);
+    await run("useradd", ["-M", "-d", user.home, "-u", `${user.uid}`, "-s", user.shell, "-p", passwordHash, user.name]);
     return { command: sshd, cleanUp: async () => void (await run("userdel", [user.name])) };
   }
-  const { name, uid, home } = user;
+  const { name, uid, home, shell } = user;
   const [passwd, shadow] = [join(files, "passwd"), join(files, "shadow")];
-  await writeFile(passwd, `${await readFile("/etc/passwd", "utf8")}${name}:x:${uid}:${uid}::${home}:/bin/sh\n`);
+  await writeFile(passwd, `${await readFile("/etc/passwd", "utf8")}${name}:x:${uid}:${uid}::${home}:${shell}\n`);
   await writeFile(shadow, `${await readFile("/etc/shadow", "utf8")}${name}:${passwordHash}:19000:0:99999:7:::\n`, {
     mode: 0o600,
   });

@@ -1,9 +1,9 @@
 // Connects to a staged peer as a backup does, and reads everything it has.
 import { tmpdir } from "node:os";
-import type { Entry, Warning } from "#artifact/node";
+import { type Entry, printablePath, type Warning } from "#artifact/node";
 import { parseNetwork } from "../../../worker/network-policy.ts";
 import { connectSftp } from "../../../worker/sources/sftp.ts";
-import type { ConnectOptions, Source } from "../../../worker/sources/source.ts";
+import type { ConnectOptions, ConnectSource, Source } from "../../../worker/sources/source.ts";
 import { describeFile, sha256, sorted } from "../../stage/tree.ts";
 
 export const loopback = [parseNetwork("127.0.0.0/8")];
@@ -17,6 +17,10 @@ export interface Peer {
 export interface Differences extends Partial<ConnectOptions> {
   readonly path?: string;
   readonly username?: string;
+  /** What the source needs besides. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  /** How its type is connected to; SFTP where it is not set. */
+  readonly connect?: ConnectSource;
 }
 
 /** Trusts the peer's present host key and gives the staged password, unless told otherwise. */
@@ -24,9 +28,9 @@ export function connectTo(
   peer: Peer & { username?: string; password?: string; data?: string },
   other: Differences = {},
 ) {
-  const { path = peer.data ?? "/", username = peer.username ?? "someone", ...options } = other;
-  return connectSftp({
-    config: { host: peer.host, port: peer.port, username, path },
+  const { path = peer.data ?? "/", username = peer.username ?? "someone", settings, connect, ...options } = other;
+  return (connect ?? connectSftp)({
+    config: { host: peer.host, port: peer.port, username, path, ...settings },
     secrets: { password: peer.password ?? "a password" },
     pinned: { hostKey: peer.hostKey, jumpHostKey: null },
     allowedNetworks: loopback,
@@ -47,18 +51,20 @@ export async function collect(source: Source): Promise<Collected> {
   const warnings: Warning[] = [];
   const described: Record<string, string> = {};
   for await (const entry of source.entries((warning) => warnings.push(warning)))
-    described[String(entry.path)] = await describe(entry);
+    described[printablePath(entry.path)] = await describe(entry);
   return { described: sorted(described), warnings };
 }
 
 async function describe(entry: Entry): Promise<string> {
-  if (entry.kind === "symlink") return `link to ${entry.linkTarget}`;
+  if (entry.kind === "symlink") return `link to ${printablePath(entry.linkTarget ?? "")}`;
+  if (entry.kind === "hardlink") return `same as ${printablePath(entry.linkTarget ?? "")}`;
   if (entry.kind !== "file") return entry.kind;
   const content = await readContent(entry);
   return describeFile(content.length, sha256(content));
 }
 
 export async function readContent(entry: Entry): Promise<Buffer> {
+  if (entry.bytes) return Buffer.from(entry.bytes);
   const chunks: Uint8Array[] = [];
   for await (const chunk of entry.content ?? []) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);

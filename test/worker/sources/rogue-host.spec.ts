@@ -1,20 +1,25 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { EntryInterruptedError } from "#artifact/node";
+import { Selection } from "../../../worker/sources/selection.ts";
 import { SftpSession } from "../../../worker/sources/sftp/session.ts";
 import { walk } from "../../../worker/sources/sftp/walk.ts";
-import { connectSsh } from "../../../worker/sources/ssh/connection.ts";
+import { connectSsh, type SshConnection } from "../../../worker/sources/ssh/connection.ts";
 import { type RogueHost, stageRogueHost } from "../../stage/rogue-host.ts";
 import { collect, connectTo, loopback } from "./reading.ts";
 
 const mebibyte = 1024 * 1024;
 const directoryMode = 0o040755;
 
-async function openSession({ host, port, hostKey }: RogueHost): Promise<SftpSession> {
+function connect({ host, port, hostKey }: RogueHost): Promise<SshConnection> {
   const signal = AbortSignal.timeout(20_000);
   const target = { host, port, username: "someone", signIn: { password: "a password" }, pinnedHostKey: hostKey };
   const route = { target, jump: null, allowedNetworks: loopback, signal, stallMs: 10_000 };
-  return SftpSession.open(await connectSsh(route), 10_000);
+  return connectSsh(route);
+}
+
+function everything(maxEntries = 1_000_000): Selection {
+  return new Selection({ include: [], exclude: [], maxEntries, maxBytes: undefined });
 }
 
 describe("a hostile server", () => {
@@ -30,20 +35,22 @@ describe("a hostile server", () => {
 
   it("cannot keep a walk going for ever with endless directories", async () => {
     await using rogue = await stageRogueHost({ endlessNames: 50 });
-    await using session = await openSession(rogue);
+    await using connection = await connect(rogue);
+    const session = await SftpSession.open(connection, 10_000);
     const walkAll = async () => {
-      for await (const _ of walk(session, "/", { warn: () => undefined, maxEntries: 2_000 }));
+      for await (const _ of walk(session, "/", { warn: () => undefined, selection: everything(2_000) }));
     };
     await assert.rejects(walkAll(), { name: "SourceError", code: "QUOTA_EXCEEDED" });
   });
 
   it("cannot lead a walk deeper than it goes", async () => {
     await using rogue = await stageRogueHost({ names: [{ name: "down", mode: directoryMode }] });
-    await using session = await openSession(rogue);
+    await using connection = await connect(rogue);
+    const session = await SftpSession.open(connection, 10_000);
     const paths: string[] = [];
     const warned: string[] = [];
     const warn = ({ code, path }: { code: string; path: string }) => warned.push(`${code} ${path}`);
-    for await (const { path } of walk(session, "/", { warn, maxDepth: 3 })) paths.push(path);
+    for await (const { path } of walk(session, "/", { warn, maxDepth: 3, selection: everything() })) paths.push(path);
     assert.deepEqual(paths, ["down", "down/down", "down/down/down"]);
     assert.deepEqual(warned, ["NAME_REFUSED down/down/down"]);
   });

@@ -115,7 +115,8 @@ describe("an SFTP source", { skip }, () => {
     const signal = AbortSignal.timeout(30_000);
     const target = { host, port, username, signIn: { password }, pinnedHostKey: hostKey };
     const route = { target, jump: null, allowedNetworks: loopback, signal, stallMs: 30_000 };
-    await using session = await SftpSession.open(await connectSsh(route), 30_000);
+    await using connection = await connectSsh(route);
+    const session = await SftpSession.open(connection, 30_000);
     const handle = await session.open(join(sshd.data, "file"));
     const readsMs: number[] = [];
     for (let at = 0; at < 1024 * 1024; at += 32_768) {

@@ -2,6 +2,7 @@
 import { constants } from "node:fs";
 import type { Attributes, FileEntryWithStats } from "ssh2";
 import type { Warning } from "#artifact/node";
+import { printable } from "../printable-path.ts";
 import { type SftpSession, SftpStatusError, sftpStatus } from "./session.ts";
 
 /** A place in a remote tree: as it is called in the artifact, and on the server. */
@@ -112,8 +113,4 @@ function isComplete({ mode, size }: Partial<Attributes>): boolean {
 
 function kindOf({ mode = 0 }: Partial<Attributes>): Found["kind"] | undefined {
   return kinds.get(mode & constants.S_IFMT);
-}
-
-function printable(path: string): string {
-  return path.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

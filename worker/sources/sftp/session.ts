@@ -21,21 +21,25 @@ export type Handle = Buffer;
 
 /** What every server grants, should ssh2 cease to tell what this one does. */
 const safeReadLength = 32_768;
-/** From this length on the memory of reads is worth keeping; below it Node's own pool serves better. */
-const smallRead = 16_384;
+/** Of files that are open at a time: few enough for any server, and as many as a slow line has use for. */
+const safeOpenFiles = 64;
+const mostOpenFiles = 256;
+/** From this length on the memory of reads is worth keeping; what is shorter would hold far too much of it. */
+const smallRead = 65_537;
 const mostSpare = 64;
 /** The silence is counted in ticks, so that a process that was stopped for a while does not blame the source. */
 const ticksToStall = 4;
 
 type Callback<T> = (error: (Error & { code?: unknown }) | null | undefined, value: T) => void;
 
-/** Owns the connection. Methods reject with `SftpStatusError`, with `SourceError` once the session is lost, or with the signal's reason. */
-export class SftpSession implements AsyncDisposable {
+/** Lives as long as its connection, and ends it when it is lost. Methods reject with `SftpStatusError`, `SourceError` or the signal's reason. */
+export class SftpSession {
   /** Most bytes that one read may ask for. */
   readonly readLength: number;
+  /** How many files may be open at a time, with room for as many directories. */
+  readonly openFiles: number;
   readonly #connection: SshConnection;
   readonly #sftp: SFTPWrapper;
-  readonly #ticker: NodeJS.Timeout;
   readonly #host: string;
   readonly #spare: ArrayBufferLike[] = [];
   #outstanding = 0;
@@ -47,10 +51,12 @@ export class SftpSession implements AsyncDisposable {
     this.#host = connection.host;
     // ssh2 learns the limit from the server (limits@openssh.com) and keeps it in a field that its types leave out.
     this.readLength = (sftp as { _maxReadLen?: number })._maxReadLen ?? safeReadLength;
+    const { maxOpenHandles = 2 * safeOpenFiles } = sftp as { maxOpenHandles?: number };
+    this.openFiles = Math.max(1, Math.min(mostOpenFiles, Math.floor(maxOpenHandles / 2)));
     for (const event of ["error", "end", "close"])
       sftp.on(event, (cause: unknown) => connection.destroy(connectionLost(this.#host, cause)));
-    this.#ticker = setInterval(() => this.#tick(), stallMs / ticksToStall);
-    connection.over.addEventListener("abort", () => clearInterval(this.#ticker), { once: true });
+    const ticker = setInterval(() => this.#tick(), stallMs / ticksToStall);
+    connection.over.addEventListener("abort", () => clearInterval(ticker), { once: true });
   }
 
   /** `stallMs` is how long a request may stay without an answer. Throws SOURCE_DISCONNECTED where the server offers no SFTP. */
@@ -102,14 +108,14 @@ export class SftpSession implements AsyncDisposable {
     return this.#request((done) => this.#sftp.readlink(path, done));
   }
 
+  /** Absolute and without links, as far as the server resolves them. */
+  realPath(path: string): Promise<string> {
+    return this.#request((done) => this.#sftp.realpath(path, done));
+  }
+
   /** Returns at once; whether the server minds does not matter any more. */
   close(handle: Handle): void {
     this.#request<void>((done) => this.#sftp.close(handle, (error) => done(error, undefined))).catch(() => undefined);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#ticker);
-    await this.#connection[Symbol.asyncDispose]();
   }
 
   #largeBuffer(): Buffer {

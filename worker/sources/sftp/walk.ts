@@ -1,7 +1,7 @@
 // Walks a remote tree: parents before children, no link followed, and several listings on their way at once.
 import type { FileEntryWithStats } from "ssh2";
 import type { Warning } from "#artifact/node";
-import { SourceError } from "../source-error.ts";
+import type { Selection } from "../selection.ts";
 import { admit, type Found, isPlainDirectory, type Place, placeOf, warnOfRefusal } from "./admission.ts";
 import { Listing } from "./listing.ts";
 import type { SftpSession } from "./session.ts";
@@ -10,8 +10,8 @@ export interface WalkOptions {
   readonly warn: (warning: Warning) => void;
   /** What lies deeper is left out, with a warning. @default 256 */
   readonly maxDepth?: number;
-  /** A tree of more entries ends the walk: QUOTA_EXCEEDED. @default 10,000,000 */
-  readonly maxEntries?: number;
+  /** What is taken, and how much it may be: past that the walk ends with QUOTA_EXCEEDED. */
+  readonly selection: Selection;
 }
 
 /** Listings begun before their turn, per directory and altogether. Each holds a handle of the server's and some names. */
@@ -32,10 +32,9 @@ interface Level {
 export async function* walk(
   session: SftpSession,
   root: string,
-  { warn, maxDepth = 256, maxEntries = 10_000_000 }: WalkOptions,
+  { warn, maxDepth = 256, selection }: WalkOptions,
 ): AsyncGenerator<Found> {
   const levels: Level[] = [];
-  let entries = 0;
   let ahead = 0;
 
   function enter(place: Place, listing = new Listing(session, place.remotePath)): void {
@@ -47,7 +46,9 @@ export async function* walk(
     for (; at < batch.length && begun.size < listingsAhead && ahead < allListingsAhead; at++) {
       const entry = batch[at];
       if (!entry || !isPlainDirectory(entry)) continue;
-      begun.set(entry, new Listing(session, placeOf(place, entry.filename).remotePath));
+      const { path, remotePath } = placeOf(place, entry.filename);
+      if (!selection.mayHold(path)) continue;
+      begun.set(entry, new Listing(session, remotePath));
       ahead++;
     }
     return at;
@@ -70,16 +71,18 @@ export async function* walk(
           continue;
         }
         // Empty answers count as well: a server could send them for ever.
-        entries += Math.max(1, batch.length);
-        if (entries > maxEntries) throw tooManyEntries(maxEntries);
+        selection.look(Math.max(1, batch.length));
         Object.assign(level, { batch, next: 0, scanned: 0 });
         if (levels.length < maxDepth) level.scanned = beginAhead(level);
         continue;
       }
       const found = await admit(session, level.place, entry, warn);
       if (!found) continue;
-      yield found;
-      if (found.kind !== "directory") continue;
+      if (selection.has(found.path, found.kind)) {
+        selection.count(found.size);
+        yield found;
+      }
+      if (found.kind !== "directory" || !selection.mayHold(found.path)) continue;
       if (levels.length < maxDepth) {
         enter(found, takeBegun(level, entry));
         level.scanned = beginAhead(level);
@@ -98,11 +101,4 @@ async function nextBatch({ listing, place }: Level, warn: WalkOptions["warn"]) {
     warnOfRefusal(error, place.path, warn);
     return null;
   }
-}
-
-function tooManyEntries(maxEntries: number): SourceError {
-  return new SourceError(
-    "QUOTA_EXCEEDED",
-    `There are more than ${maxEntries.toLocaleString("en")} files and directories: back up parts of them as sources of their own.`,
-  );
 }

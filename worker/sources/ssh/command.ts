@@ -1,5 +1,6 @@
 // A command that runs on an SSH server: its output as a stream, its complaints apart, and how it ended.
 import type { ClientChannel } from "ssh2";
+import { ChannelOutput } from "./channel-output.ts";
 import type { SshConnection } from "./connection.ts";
 import { noCommands, silent } from "./failure.ts";
 
@@ -19,16 +20,16 @@ export interface CommandOptions {
 export interface CommandEnd {
   /** Null where a signal ended it, or where the server did not say. */
   readonly code: number | null;
-  /** Such as `KILL`. */
+  /** Such as `SIGKILL`. */
   readonly signal: string | null;
   /** The last 64 KiB of its standard error. For our eyes: never to be shown as it is. */
   readonly complaints: string;
 }
 
-/** Disposing ends it as far as SSH allows: its channel is closed, and most commands die of the next byte they write. */
+/** Disposing ends it as far as SSH allows: it is sent SIGTERM, and its channel is closed, of which most die at the next byte they write. */
 export interface RunningCommand extends AsyncDisposable {
   /** Standard output, to be read to its end or ended with `return()`. Throws where the connection ends or the command falls silent. */
-  readonly output: AsyncIterable<Uint8Array>;
+  readonly output: AsyncIterableIterator<Uint8Array>;
   /** Once it has ended and its output was read. Rejects where the connection ends first. */
   readonly ended: Promise<CommandEnd>;
 }
@@ -48,21 +49,25 @@ export async function startCommand(
   });
   let complaints = Buffer.alloc(0);
   let quietTicks = 0;
-  let failure: unknown = null;
+  let isOver = false;
   const ended = Promise.withResolvers<CommandEnd>();
   ended.promise.catch(() => undefined);
+  const output = new ChannelOutput(channel);
 
+  /** At once, and whether or not the server ever closes the channel: its reader must not wait for that. */
   function fail(reason: unknown): void {
     clearInterval(ticker);
-    failure = reason;
+    over.removeEventListener("abort", lost);
     ended.reject(reason);
+    output.breakWith(ended.promise);
+    if (!isOver && !over.aborted) terminate(channel);
     channel.destroy();
   }
   const lost = () => fail(over.reason);
   const ticker = setInterval(
     () => {
       // Output that waits for its reader is not the command's silence.
-      if (channel.readableLength > 0) quietTicks = 0;
+      if (output.isWaiting) quietTicks = 0;
       else if (++quietTicks >= ticksToSilence) fail(silent(host));
     },
     (silenceMs ?? 0) / ticksToSilence,
@@ -70,44 +75,49 @@ export async function startCommand(
   if (silenceMs === undefined) clearInterval(ticker);
   over.addEventListener("abort", lost, { once: true });
 
+  channel.on("data", () => {
+    quietTicks = 0;
+  });
   channel.stderr.on("data", (bytes: Buffer) => {
     quietTicks = 0;
     complaints = Buffer.concat([complaints, bytes]).subarray(-keptComplaints);
     onComplaint?.(bytes);
   });
   channel.on("error", () => undefined);
-  let exit: { code: number | null; signal: string | null } = { code: null, signal: null };
-  channel.on("exit", (code: number | null, signal?: string) => {
-    exit = { code, signal: signal ?? null };
-  });
-  channel.on("close", () => {
+  // Told together with the end: by itself it may come in the same moment as the channel, before anybody listens.
+  channel.on("close", (code?: number | null, signal?: string) => {
+    const exit = { code: code ?? null, signal: signal ?? null };
+    isOver = true;
     clearInterval(ticker);
     over.removeEventListener("abort", lost);
     const end = { ...exit, complaints: complaints.toString() };
+    output.endWith(ended.promise);
     if (exit.code !== null || exit.signal !== null) ended.resolve(end);
     // A connection that breaks closes its channels first and says so afterwards.
     else setImmediate(() => (over.aborted ? ended.reject(over.reason) : ended.resolve(end)));
   });
   channel.end(input ?? "");
 
-  async function* output(): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of channel) {
-        quietTicks = 0;
-        yield chunk;
-      }
-    } catch (error) {
-      throw failure ?? error;
-    }
-    await ended.promise;
-  }
   return {
-    output: output(),
+    output,
     ended: ended.promise,
     async [Symbol.asyncDispose]() {
       clearInterval(ticker);
       over.removeEventListener("abort", lost);
-      channel.destroy();
+      if (!isOver && !over.aborted) terminate(channel);
+      await output.return();
     },
   };
+}
+
+/** What of a channel ssh2 leaves out of its types. */
+interface ChannelWithin {
+  readonly outgoing?: { readonly id: number; readonly state: string };
+  readonly _client?: { readonly _protocol?: { signal?(channel: number, name: string): void } };
+}
+
+/** ssh2 itself sends no signal any more once the standard input has been closed. */
+function terminate(channel: ClientChannel): void {
+  const { outgoing, _client } = channel as ChannelWithin;
+  if (outgoing?.state === "open" || outgoing?.state === "eof") _client?._protocol?.signal?.(outgoing.id, "TERM");
 }

@@ -4,7 +4,7 @@ import { type ConnectOptions, defaultStallMs, type SignIn } from "../source.ts";
 import { SourceError } from "../source-error.ts";
 import type { SshRoute } from "./connection.ts";
 
-export const sshHost = z.object({
+const sshHost = z.object({
   host: z.string().min(1).max(253),
   port: z.int().min(1).max(65_535).default(22),
   /** Where it is missing, the secrets have it. */
