@@ -33,6 +33,15 @@ HEALTHCHECK CMD ["node", "-e", "fetch('http://127.0.0.1:8080/health').then((r) =
 CMD ["node", "server/main.ts"]
 
 FROM runtime AS worker
+USER root
+# Dump programs for databases that are reached from here. A newer pg_dump dumps older servers, never the other way: so the newest, from
+# PostgreSQL's own archive.
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends ca-certificates mariadb-client postgresql-common \
+  && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
+  && apt-get install -y --no-install-recommends postgresql-client-18 \
+  && rm -rf /var/lib/apt/lists/*
+USER node
 COPY artifact/ artifact/
 COPY worker/ worker/
 COPY clients/hub/ clients/hub/

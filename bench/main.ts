@@ -1,15 +1,18 @@
-// `npm run bench -- CLAIM [--size MB] [--turns N]`: measures one claim side by side with a peer, in one run.
+// `npm run bench -- CLAIM [--size MB] [--turns N] [--only PART]`: measures one claim side by side with a peer, in one run.
 import { parseArgs } from "node:util";
 import { artifact } from "./artifact.ts";
 import { artifactGrowth } from "./artifact-growth.ts";
 import { largeFile } from "./large-file.ts";
 import { pipe } from "./pipe.ts";
+import { sources } from "./sources.ts";
 
 export interface BenchOptions {
   /** Of the data that is measured with, in megabytes (10^6). */
   readonly sizeMB: number;
   /** Of each side, one after the other. */
   readonly turns: number;
+  /** One part of a claim that has several. */
+  readonly only?: string | undefined;
 }
 
 const claims: Record<string, { about: string; run: (options: BenchOptions) => Promise<void> }> = {
@@ -19,6 +22,7 @@ const claims: Record<string, { about: string; run: (options: BenchOptions) => Pr
     run: artifactGrowth,
   },
   pipe: { about: "a backup over SFTP against ssh host tar -c | zstd -3 | age -r", run: pipe },
+  sources: { about: "every source against ssh | tar, rclone, sftp, pg_dump and mariadb-dump", run: sources },
   "large-file": {
     about: "the worker's peak memory while it backs up one large file (--size 2150: 2 GiB)",
     run: largeFile,
@@ -27,12 +31,18 @@ const claims: Record<string, { about: string; run: (options: BenchOptions) => Pr
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { size: { type: "string", default: "1000" }, turns: { type: "string", default: "5" } },
+  options: {
+    size: { type: "string", default: "1000" },
+    turns: { type: "string", default: "5" },
+    only: { type: "string" },
+  },
 });
 const claim = claims[positionals[0] ?? ""];
-if (claim) await claim.run({ sizeMB: Number(values.size), turns: Number(values.turns) });
+if (claim) await claim.run({ sizeMB: Number(values.size), turns: Number(values.turns), only: values.only });
 else {
   const list = Object.entries(claims).map(([name, { about }]) => `  ${name.padEnd(17)}${about}\n`);
-  process.stdout.write(`Usage: npm run bench -- CLAIM [--size MB] [--turns N]\n\nClaims:\n${list.join("")}`);
+  process.stdout.write(
+    `Usage: npm run bench -- CLAIM [--size MB] [--turns N] [--only PART]\n\nClaims:\n${list.join("")}`,
+  );
   process.exitCode = positionals[0] === undefined ? 0 : 2;
 }

@@ -76,7 +76,8 @@ export async function claimJob(
             ON running.tenant_id = j.tenant_id
         WHERE j.status = 'QUEUED' AND j.not_before <= now()
           AND j.type = ANY(${wanted}::text[]::job_type[])
-          AND COALESCE(COALESCE(s.type::text, j.source_draft->>'type') = ANY(${sourceTypes}::text[]), true)
+          AND ((s.id IS NULL AND j.source_draft IS NULL)
+            OR COALESCE(s.type::text, j.source_draft->>'type') = ANY(${sourceTypes}::text[]))
           AND (j.type <> 'BACKUP' OR s.host_key IS NOT NULL
             OR NOT (s.type::text = ANY(${[...typesOverSsh]}::text[]) OR s.config ? 'ssh'))
           AND (j.type <> 'BACKUP' OR s.jump_host_key IS NOT NULL

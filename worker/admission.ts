@@ -5,9 +5,9 @@ import { HubError } from "../clients/hub/hub-error.ts";
 import type { ProcessIdentity } from "../clients/hub/identity.ts";
 import type { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
 import packageJson from "../package.json" with { type: "json" };
-import { servedSourceTypes } from "./connect-source.ts";
 import { nativeCryptoAvailable } from "./native-crypto-check.ts";
 import { servedJobTypes } from "./perform.ts";
+import { servedSourceTypes } from "./sources/kinds.ts";
 
 export interface AdmissionTerms {
   readonly hub: HubClient;

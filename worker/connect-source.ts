@@ -2,8 +2,8 @@
 import * as z from "zod";
 import type { ClaimedJob } from "../clients/hub/hub-client.ts";
 import { JobRefusedError } from "./failure.ts";
-import { connectSftp } from "./sources/sftp.ts";
-import type { ConnectSource, LogLine, Source } from "./sources/source.ts";
+import { type Kind, sourceKinds } from "./sources/kinds.ts";
+import type { LogLine, Source } from "./sources/source.ts";
 import { SourceError } from "./sources/source-error.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -14,17 +14,6 @@ const signIn = z.object({
   passphrase: z.string().optional(),
 });
 const secretsSchema = signIn.extend({ ssh: signIn.optional(), jump: signIn.optional() });
-
-interface Kind {
-  readonly connect: ConnectSource;
-  /** Whether it is always reached over SSH; any other is where its settings have `ssh`. */
-  readonly overSsh: boolean;
-}
-
-/** Every type of source that is served here. */
-const kinds = { SFTP: { connect: connectSftp, overSsh: true } } as const satisfies Record<string, Kind>;
-
-export const servedSourceTypes = Object.keys(kinds) as (keyof typeof kinds)[];
 
 export interface Circumstances {
   /** Only a source test may trust a host key that has never been seen before. */
@@ -40,7 +29,7 @@ export async function connectSource(
   { jobId, leaseEpoch, leaseSeconds, source }: ClaimedJob,
   { trustsNewHost, log, signal }: Circumstances,
 ): Promise<Source> {
-  const kind: Kind | undefined = (kinds as Partial<Record<string, Kind>>)[source?.type ?? ""];
+  const kind: Kind | undefined = (sourceKinds as Partial<Record<string, Kind>>)[source?.type ?? ""];
   if (!source || !kind) throw new JobRefusedError(`no way to read a source of type ${source?.type}`);
   if (!trustsNewHost) refuseNewHosts(kind, source);
   const sealed = source.hasCredential

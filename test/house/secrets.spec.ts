@@ -13,6 +13,7 @@ import { missingOpenSsh, stageOpenSsh } from "../stage/peers/openssh.ts";
 import { missingPostgres15, stagePostgres15 } from "../stage/peers/postgres-15.ts";
 import { jobEnd, stageTenant, startJob } from "../stage/tenant.ts";
 import { tree, writeTree } from "../stage/tree.ts";
+import { kinds, type StagedKind } from "../worker/sources/staged-kinds.ts";
 
 /** A secret as it is, and in the forms that would give it away just as well. */
 function forms(secret: string): string[] {
@@ -129,5 +130,56 @@ describe("secrets", { skip: missingOpenSsh ?? missingPostgres15 ?? false }, () =
       }
     monitor.disconnect();
     spy.disconnect();
+  });
+
+  it("of every type of source are nowhere either, through tests and backups, good and failing", async () => {
+    await using stack = new AsyncDisposableStack();
+    const staged: [name: string, kind: StagedKind][] = [];
+    for (const [name, { missing, stage }] of Object.entries(kinds))
+      if (missing === null) staged.push([name, await stage(stack)]);
+    const postgres = stack.use(await stagePostgres15());
+    const hub = stack.use(await stageHub({ databaseUrl: postgres.url }));
+    const redisTraffic: string[] = [];
+    const spy = new Redis(hub.redis.url);
+    stack.defer(() => spy.disconnect());
+    const monitor = await spy.monitor();
+    stack.defer(() => monitor.disconnect());
+    monitor.on("monitor", (_time: string, args: string[]) => redisTraffic.push(args.join(" ")));
+    const processes = sampleProcesses();
+    const worker = stack.use(await stageWorker(hub));
+    const acme = await stageTenant(hub);
+
+    const secrets: Record<string, string> = {};
+    const answers: string[] = [];
+    const end = async (verb: "testSource" | "startBackup", sourceId: string) => {
+      const job = await jobEnd(acme.ask, await startJob(acme.ask, verb, sourceId));
+      answers.push(JSON.stringify(job));
+      return job;
+    };
+    for (const [name, kind] of staged) {
+      const sourceId = await acme.createSource(kind.type, kind.config(), await acme.createCredential(kind.secrets));
+      const tested = await end("testSource", sourceId);
+      assert.equal(tested.status, "COMPLETED", `${name}: ${tested.errorMessage}`);
+      const backup = await end("startBackup", sourceId);
+      assert.equal(backup.status, "COMPLETED", `${name}: ${backup.errorMessage}`);
+      assert.equal(backup.snapshot.partial, false, name);
+      const wrong = randomBytes(24).toString("base64url");
+      const refused = kind.secrets.ssh ? { ...kind.secrets, ssh: { password: wrong } } : { password: wrong };
+      const failing = await acme.createSource(kind.type, kind.config(), await acme.createCredential(refused));
+      assert.equal((await end("testSource", failing)).errorCode, "SOURCE_AUTH_FAILED", name);
+      secrets[`${name}: wrong password`] = wrong;
+      for (const secret of [kind.secrets.password, kind.secrets.ssh?.password, ...(kind.hidden ?? [])])
+        if (secret) secrets[`${name}: ${secret.slice(0, 3)}…`] = secret;
+    }
+    const dump = await postgres.dump();
+    assertAbsent(secrets, "the database's dump", dump);
+    assertAbsent(secrets, "the traffic of Redis", redisTraffic.join("\n"));
+    assertAbsent(secrets, "the hub's log", hub.lines.join("\n"));
+    assertAbsent(secrets, "the worker's output", worker.lines.join("\n"));
+    assertAbsent(secrets, "the answers of the API", answers.join("\n"));
+    assertAbsent(secrets, "the processes' arguments and environments", await processes.stop());
+    for (const base of [worker.storageBase, worker.tempBase])
+      for (const file of await readdir(base, { recursive: true, withFileTypes: true }))
+        if (file.isFile()) assertAbsent(secrets, file.name, await readFile(join(file.parentPath, file.name), "latin1"));
   });
 });

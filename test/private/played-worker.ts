@@ -32,7 +32,7 @@ export interface PlayedWorkerOptions {
 
 /** Enrols and registers a worker that can do all that its role allows, unless it is told otherwise. */
 export async function playWorker(hub: StagedHub, options: PlayedWorkerOptions = {}): Promise<PlayedWorker> {
-  const { role = "BACKUP", readsStoresOf = [], sourceTypes = ["SFTP"] } = options;
+  const { role = "BACKUP", readsStoresOf = [], sourceTypes = role === "BACKUP" ? ["SFTP"] : [] } = options;
   const jobTypes = options.jobTypes ?? ["BACKUP", "RESTORE", "DELETE_SNAPSHOT", "VERIFY", "TEST_SOURCE"];
   const { id, token } = await hub.enrol(role);
   const api = connectHub({ baseUrl: hub.privateUrl, token });

@@ -6,7 +6,8 @@ export interface StagedTenant {
   readonly ask: Ask;
   readonly token: string;
   readonly tenantId: string;
-  createCredential(secret: Record<string, string>): Promise<string>;
+  createCredential(secret: object): Promise<string>;
+  createSource(type: string, config: object, credentialId: string): Promise<string>;
   createSftpSource(config: object, credentialId: string): Promise<string>;
 }
 
@@ -19,6 +20,16 @@ export async function stageTenant(hub: StagedHub, name = "Acme"): Promise<Staged
     { name },
   );
   const tenantId: string = made.data.createTenant.tenant.id;
+  async function createSource(type: string, config: object, credentialId: string): Promise<string> {
+    const { data } = await ask(
+      `mutation ($input: CreateSourceInput!) {
+        createSource(input: $input) { ... on CreateSourcePayload { source { id } } ... on Failure { message } }
+      }`,
+      { input: { tenantId, type, name: "staged", config, credentialId } },
+    );
+    if (!data.createSource.source) throw new Error(data.createSource.message);
+    return data.createSource.source.id;
+  }
   return {
     ask,
     token,
@@ -33,16 +44,8 @@ export async function stageTenant(hub: StagedHub, name = "Acme"): Promise<Staged
       if (!data.createCredential.credential) throw new Error(data.createCredential.message);
       return data.createCredential.credential.id;
     },
-    async createSftpSource(config, credentialId) {
-      const { data } = await ask(
-        `mutation ($input: CreateSourceInput!) {
-          createSource(input: $input) { ... on CreateSourcePayload { source { id } } ... on Failure { message } }
-        }`,
-        { input: { tenantId, type: "SFTP", name: "staged", config, credentialId } },
-      );
-      if (!data.createSource.source) throw new Error(data.createSource.message);
-      return data.createSource.source.id;
-    },
+    createSource,
+    createSftpSource: (config, credentialId) => createSource("SFTP", config, credentialId),
   };
 }
 
