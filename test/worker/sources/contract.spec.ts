@@ -54,7 +54,7 @@ for (const [name, { missing, stage }] of Object.entries(kinds))
         JSON.stringify(tools),
       );
       assert.ok(
-        remarks.every((remark) => /^[A-Z“].*\.$/.test(remark)),
+        remarks.every((remark) => /^[\dA-Z“].*\.$/.test(remark)),
         `sentences: ${remarks}`,
       );
       const estimate = await source.estimate();
