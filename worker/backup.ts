@@ -1,11 +1,13 @@
 // Makes one snapshot: connects to the source, seals what it gives, and tells the hub.
-import { type Entry, type SealProgress, seal } from "#artifact/node";
+import * as z from "zod";
+import { type Entry, type SealProgress, seal, type Warning } from "#artifact/node";
 import type { ClaimedJob } from "../clients/hub/hub-client.ts";
 import type { JobProgress } from "../clients/hub/progress-channel.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { connectSource } from "./connect-source.ts";
 import { JobLog } from "./job-log.ts";
 import type { Source } from "./sources/source.ts";
+import { SourceError } from "./sources/source-error.ts";
 import { WarningList } from "./warning-list.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -51,6 +53,7 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
     onProgress: watched.onProgress,
     onFinalizing: async () => {
       await jobLog.flush();
+      if (isStrict(source.config)) refusePartial(warnings.kept);
       await enter("FINALIZING");
     },
   });
@@ -68,6 +71,24 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
       },
     },
     patience,
+  );
+}
+
+const strictness = z.object({ strict: z.boolean() }).catch({ strict: false });
+
+function isStrict(config: unknown): boolean {
+  return strictness.parse(config).strict;
+}
+
+/** For customers who would rather have no snapshot than one with something missing. */
+function refusePartial(warnings: readonly Warning[]): void {
+  const missing = warnings.filter(({ code }) => code !== "SPECIAL_SKIPPED" && code !== "HOOK_FAILED");
+  const [first] = missing;
+  if (!first) return;
+  const others = missing.length === 1 ? "" : ` and ${missing.length - 1} more`;
+  throw new SourceError(
+    "PATH_NOT_FOUND",
+    `“${first.path.slice(0, 200)}”${others} could not be read in full, and this source is set to be strict: exclude what cannot be read, or allow partial snapshots.`,
   );
 }
 

@@ -49,6 +49,7 @@ export const selection = {
   exclude: globs,
   maxEntries: z.number().int().min(1, "A limit is at least 1.").optional(),
   maxBytes: z.number().int().min(1, "A limit is at least 1.").optional(),
+  strict: z.boolean("Strict is true or false.").optional(),
 };
 
 const dataName = z

@@ -44,7 +44,7 @@ const SourceStatus = builder.enumType("SourceStatus", {
 });
 
 const configHelp = `Its settings, by type; what is in brackets may be left out.
-Files, all of them: \`[include]\`, \`[exclude]\` (patterns as in a .gitignore), \`[maxEntries]\`, \`[maxBytes]\`.
+Files, all of them: \`[include]\`, \`[exclude]\` (patterns as in a .gitignore), \`[maxEntries]\`, \`[maxBytes]\`, \`[strict]\` (whatever cannot be read in full fails the backup).
 SFTP, WORDPRESS: \`{ host, [port = 22], username, path, [jump: { host, [port], username }] }\`.
 SSH: the same, and \`[hooks: { [before: { command, [timeoutSeconds] }], [after], [onFailure: "fail" | "warn"] }]\`.
 FTP: \`{ host, [port = 21], username, path, [tls: "required" | "off"], [certificate: { [authority], [fingerprint] }] }\`.

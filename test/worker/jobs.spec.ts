@@ -1,6 +1,6 @@
 // One job after the other, with a real source and a real store; the hub is a list of what it was told.
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -116,6 +116,24 @@ describe("a job of a worker", { skip: missingOpenSsh ?? false }, () => {
     assert.deepEqual({ plainBytes, fileCount, partial }, { plainBytes: 3, fileCount: 2, partial: false });
     assert.equal((manifest as { createdAt: string }).createdAt, "2030-01-02T03:04:05.000Z", "by the hub's clock");
     assert.ok((await stage.stored()).includes("tenants/ten_1/sources/src_1/snapshots/snp_1/backup.tar.zst.enc"));
+  });
+
+  it("fails where something cannot be read and the source is strict, with nothing left behind", async () => {
+    await using sshd = await stageOpenSsh();
+    await writeTree(sshd.data, tree({ open: "1", locked: "2" }), { owner: sshd.owner });
+    await chmod(join(sshd.data, "locked"), 0o000);
+    await using stage = await stageWorkshop(sshd);
+    await stage.perform(stage.job);
+    assert.equal((last(stage.told).input.snapshot as { partial: boolean }).partial, true, "partial otherwise");
+    await using strict = await stageWorkshop(sshd);
+    await strict.perform({ ...strict.job, source: withConfig(strict.job, { strict: true }) });
+    const { command, input } = last(strict.told);
+    assert.deepEqual([command, input.code], ["failJob", "PATH_NOT_FOUND"]);
+    assert.match(String(input.message), /^“locked” could not be read in full.*strict/);
+    assert.deepEqual(
+      (await strict.stored()).filter((path) => path.endsWith("manifest.json")),
+      [],
+    );
   });
 
   it("tells how far it has come, and what it reads", async () => {
