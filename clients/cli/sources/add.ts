@@ -105,9 +105,10 @@ async function tryOut(terminal: Terminal, api: ApiClient, tenantId: string, sour
 async function acceptedByPerson(questions: Questions, { hostKey, jumpHostKey }: Findings): Promise<boolean> {
   if (!hostKey) return questions.yes("Save this source", true);
   questions.say('Compare the host key with what "ssh-keygen -lf" says on the server itself.');
+  // As with OpenSSH: a key is not accepted by pressing return.
   return questions.yes(
     jumpHostKey ? "Are these the right keys, and save this source" : "Is it the right key, and save this source",
-    true,
+    false,
   );
 }
 
