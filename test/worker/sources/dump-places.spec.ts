@@ -87,7 +87,9 @@ for (const [name, stage, skip] of [
       await using staged = await stage();
       const { text } = await captured(staged.place, { program: "env", args: [], env: { PGPORT: "1" }, silenceMs });
       const names = text.split("\n").flatMap((line) => line.split("=", 1)[0] || []);
-      assert.deepEqual(names.sort(), ["HOME", "LC_ALL", "PATH", "PGPORT"]);
+      // stdbuf tells the program of its buffer in this way.
+      const ours = names.filter((name) => name !== "LD_PRELOAD" && name !== "_STDBUF_O");
+      assert.deepEqual(ours.sort(), ["HOME", "LC_ALL", "PATH", "PGPORT"]);
     });
 
     it("reads its secret from a file without a name that nobody else can read", async () => {

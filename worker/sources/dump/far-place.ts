@@ -1,10 +1,11 @@
 // Runs dump programs on an SSH server, as its user and with its own versions of them.
 import type { SshConnection } from "../ssh/connection.ts";
 import { commandLine, quote } from "../ssh/quote.ts";
-import { type Place, type ToolCommand, wordsOf } from "./place.ts";
+import { bufferBytes, type Place, type ToolCommand, wordsOf } from "./place.ts";
 
 /** Nothing of the user's own environment, such as a PGSERVICE or a ~/.my.cnf, has a say; where programs are is the server's affair. */
-const start = `exec env -i PATH="$PATH" "$@" </dev/null`;
+const start = `b=$(command -v stdbuf >/dev/null 2>&1 && echo stdbuf -o${bufferBytes})
+exec env -i PATH="$PATH" $b env "$@" </dev/null`;
 /**
  * The secret comes on standard input and goes into memory where the server has /dev/shm, otherwise into its temporary directory;
  * before the program starts the file has lost its name. A descriptor of it is a regular file, which libpq insists on, on every

@@ -7,7 +7,7 @@ import { type FileHandle, mkdir, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { SourceError } from "../source-error.ts";
-import { type Place, type RunningTool, type ToolCommand, type ToolEnd, wordsOf } from "./place.ts";
+import { bufferBytes, type Place, type RunningTool, type ToolCommand, type ToolEnd, wordsOf } from "./place.ts";
 
 /** Where Debian and its kin keep programs; the worker's own environment is not asked, and never handed on. */
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -26,16 +26,18 @@ export interface NearOptions {
 
 /** Where the system can do it, programs end with this process, even when it is killed. */
 export function nearPlace({ tempBase, signal, toolPath = usualPath }: NearOptions): Place {
-  // Both are of util-linux, which all but the barest systems have. They become the program: same process, same output.
+  // These are of util-linux, which all but the barest systems have. They become the program: same process, same output.
   const tied = existsSync("/usr/bin/setpriv") ? ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"] : [];
   const canLimit = existsSync("/usr/bin/prlimit");
+  // Into a pipe, dump programs write four kilobytes at a time, and every piece costs a round of this process's event loop.
+  const buffered = existsSync("/usr/bin/stdbuf") ? ["/usr/bin/stdbuf", `--output=${bufferBytes}`, "--"] : [];
   const limited = (bytes: number | undefined) =>
     canLimit && bytes !== undefined ? ["/usr/bin/prlimit", `--as=${bytes}`, "--"] : [];
 
   async function run(command: ToolCommand): Promise<RunningTool> {
     signal.throwIfAborted();
     const { program, args, env } = wordsOf(command);
-    const [file = program, ...words] = [...tied, ...limited(command.maxMemoryBytes), program, ...args];
+    const [file = program, ...words] = [...tied, ...limited(command.maxMemoryBytes), ...buffered, program, ...args];
     const secret = command.secretFile ? await unnamedFile(tempBase, command.secretFile.text) : null;
     try {
       signal.throwIfAborted();

@@ -59,6 +59,9 @@ export interface Place {
   run(command: ToolCommand): Promise<RunningTool>;
 }
 
+/** How much a program gathers before it writes it, where coreutils' stdbuf is at hand to tell it so. */
+export const bufferBytes = 262_144;
+
 /** Under which a started program finds its secret, whatever the place. */
 const secretPath = "/dev/fd/3";
 

@@ -12,6 +12,8 @@ import { openTunnel, type Tunnel } from "../ssh/tunnel.ts";
 import { printable } from "./failure.ts";
 import { askingForTls, framed, parseGreeting, readHeader, readPacket, readPayload, withoutTls } from "./handshake.ts";
 
+/** Between server and program: enough that neither waits for each piece of the other. */
+const bufferBytes = 1_048_576;
 const signInMs = 20_000;
 /** Ways to sign in that never show the password to whoever listens. */
 const safeInPlainText: ReadonlySet<string> = new Set([
@@ -56,7 +58,7 @@ export async function openDirect(options: DirectOptions): Promise<Direct> {
 
   async function forward(): Promise<Duplex> {
     failure = null;
-    const [near, far] = duplexPair();
+    const [near, far] = duplexPair({ highWaterMark: bufferBytes });
     near.once("close", () => far.destroy());
     const server = dial({ host: address, port, noDelay: true });
     for (const stream of [near, far, server]) stream.on("error", () => undefined);

@@ -8,6 +8,8 @@ import type { SshConnection } from "./connection.ts";
 
 /** What `sockaddr_un` holds, less the byte at its end: 104 on BSD and macOS, 108 on Linux. */
 const longestSocketPath = 103;
+/** Between two connections: enough that neither waits for each piece of the other. */
+const bufferBytes = 1_048_576;
 const openTimeoutMs = 20_000;
 
 export interface TunnelOptions {
@@ -48,7 +50,7 @@ export async function openTunnel(
     if (socket.destroyed) far.destroy();
     await Promise.all([pipeline(socket, far), pipeline(far, socket)]);
   }
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
+  const server = createServer({ allowHalfOpen: true, highWaterMark: bufferBytes }, (socket) => {
     sockets.add(socket);
     socket.on("error", () => undefined);
     socket.on("close", () => sockets.delete(socket));
