@@ -118,6 +118,30 @@ describe("a job of a worker", { skip: missingOpenSsh ?? false }, () => {
     assert.ok((await stage.stored()).includes("tenants/ten_1/sources/src_1/snapshots/snp_1/backup.tar.zst.enc"));
   });
 
+  it("sends what the customer's own commands say to the job's log, also where the backup fails", async () => {
+    await using sshd = await stageOpenSsh();
+    await writeTree(sshd.data, tree({ one: "1", locked: "2" }), { owner: sshd.owner });
+    await chmod(join(sshd.data, "locked"), 0o000);
+    const hooks = {
+      before: { command: "echo stopping; echo 'the app' >&2" },
+      after: { command: "echo started again" },
+    };
+    for (const [strict, end] of [
+      [false, "completeJob"],
+      [true, "failJob"],
+    ] as const) {
+      await using stage = await stageWorkshop(sshd);
+      const source = withConfig(stage.job, { strict, hooks });
+      await stage.perform({ ...stage.job, source: source && { ...source, type: "SSH" } });
+      assert.equal(last(stage.told).command, end);
+      const logged = stage.told.filter(({ command }) => command === "recordLog").map(({ input }) => input);
+      const said = (step: string) =>
+        logged.filter((input) => input.step === step).flatMap((input) => input.lines as string[]);
+      assert.deepEqual(said("before").sort(), ["stopping", "the app"]);
+      assert.deepEqual(said("after"), ["started again"]);
+    }
+  });
+
   it("fails where something cannot be read and the source is strict, with nothing left behind", async () => {
     await using sshd = await stageOpenSsh();
     await writeTree(sshd.data, tree({ open: "1", locked: "2" }), { owner: sshd.owner });
