@@ -136,6 +136,8 @@ async function pinHostKeys(
   { sourceId, startedAt }: Job,
   { hostKey, jumpHostKey }: CompleteJobInput,
 ): Promise<void> {
+  // Held until the keys are written: nobody moves the source to another host in between.
+  if (sourceId) await tx.$queryRaw`SELECT id FROM sources WHERE id = ${sourceId} FOR UPDATE`;
   const source = sourceId ? await tx.source.findUnique({ where: { id: sourceId } }) : null;
   if (!source || !startedAt || source.updatedAt > startedAt) return;
   await tx.source.update({

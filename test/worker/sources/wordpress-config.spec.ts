@@ -1,3 +1,4 @@
+// Long, for it is a table: every way to write a setting in PHP, and every one that is refused, stands here once with its reason.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
