@@ -12,12 +12,23 @@ export interface UserActor {
   readonly roles: ReadonlyMap<string, Role>;
 }
 
+/** A program that signs in with a key of a tenant. */
+export interface ApiKeyActor {
+  readonly kind: "apiKey";
+  readonly apiKeyId: string;
+  readonly tenantId: string;
+  /** The one tenant of the key, with the key's role. */
+  readonly roles: ReadonlyMap<string, Role>;
+  /** The sources that it is good for; empty: all of the tenant. The wall in the database holds to it. */
+  readonly sourceIds: readonly string[];
+}
+
 /** The platform itself: schedules, sweeps, first start. */
 export interface SystemActor {
   readonly kind: "system";
 }
 
-export type Actor = UserActor | SystemActor;
+export type Actor = UserActor | ApiKeyActor | SystemActor;
 
 /** A process of the data plane, known by its token. */
 export interface WorkerActor {
@@ -38,7 +49,19 @@ export function authorize(actor: Actor, tenantId: string, verb: Verb): void {
 
 /** Throws `ForbiddenError` for everybody but the operators of the platform. */
 export function authorizePlatform(actor: Actor): void {
-  if (actor.kind === "user" && !actor.platformAdmin) throw new ForbiddenError();
+  if (!isOperator(actor)) throw new ForbiddenError();
+}
+
+/** Whether they operate the platform. */
+export function isOperator(actor: Actor): boolean {
+  return actor.kind === "system" || (actor.kind === "user" && actor.platformAdmin);
+}
+
+/** Whether `authorize` would let them: what `viewerCan…` fields answer. */
+export function isAuthorized(actor: Actor, tenantId: string, verb: Verb): boolean {
+  if (actor.kind === "system") return true;
+  const role = actor.roles.get(tenantId);
+  return role !== undefined && may(role, verb);
 }
 
 /** The row with this id where the actor may see it, as a filter for Prisma. What is no id of ours matches nothing. */

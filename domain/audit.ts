@@ -18,8 +18,21 @@ export async function audit(tx: Transaction, actor: Actor | WorkerActor, facts: 
     data: {
       id: newId("auditEvent", await now(tx)),
       actorKind: actor.kind,
-      actorId: actor.kind === "user" ? actor.userId : actor.kind === "worker" ? actor.workerId : null,
+      actorId: idOf(actor),
       ...facts,
     },
   });
+}
+
+function idOf(actor: Actor | WorkerActor): string | null {
+  switch (actor.kind) {
+    case "user":
+      return actor.userId;
+    case "apiKey":
+      return actor.apiKeyId;
+    case "worker":
+      return actor.workerId;
+    case "system":
+      return null;
+  }
 }

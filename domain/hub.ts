@@ -1,11 +1,18 @@
 // Everything a verb of the domain may lean on, handed in from outside: the database, the vault, and those who want to know.
 import { Prisma } from "../prisma/client/client.ts";
 import type { Database } from "../prisma/connect.ts";
+import type { WalledDatabase } from "../prisma/wall.ts";
+import type { Actor } from "./actor.ts";
 import type { Announcements } from "./events.ts";
 import type { Vault } from "./vault.ts";
 
 export interface Hub {
+  /** As much of the database as the caller may see: all of it for the platform itself, what is theirs for everybody else. */
   readonly db: Database;
+  /** All of the database. For verbs that no tenant bounds, after their own gate: see `asPlatform`. */
+  readonly platform: Database;
+  readonly wall: WalledDatabase;
+  readonly rates: Rates;
   readonly vault: Vault;
   readonly announce: Announcements;
   readonly terms: Terms;
@@ -25,6 +32,28 @@ export interface Terms {
   readonly sourceTestsPerMinute: number;
   /** Where download links point, without a trailing slash. */
   readonly restorePublicUrl: string;
+}
+
+/** Counts what must not be done too often. */
+export interface Rates {
+  /** Takes one of `count` that `key` has in any `seconds`; false where none is left. `key` holds no secret. */
+  take(key: string, limit: { readonly count: number; readonly seconds: number }): Promise<boolean>;
+}
+
+/** The hub as somebody sees it: behind the wall, with what is theirs. Null: nobody, who sees nothing. */
+export function hubFor(hub: Hub, actor: Actor | null): Hub {
+  if (actor?.kind === "system") return asPlatform(hub);
+  const db = hub.wall.seenBy({
+    userId: actor?.kind === "user" ? actor.userId : null,
+    tenantIds: actor ? [...actor.roles.keys()] : [],
+    sourceIds: actor?.kind === "apiKey" && actor.sourceIds.length > 0 ? actor.sourceIds : null,
+  });
+  return { ...hub, db };
+}
+
+/** The hub without the wall: for what belongs to no tenant, or not yet. */
+export function asPlatform(hub: Hub): Hub {
+  return { ...hub, db: hub.platform };
 }
 
 /** A transaction of the hub's database. */

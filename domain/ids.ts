@@ -4,6 +4,10 @@ import { randomBytes } from "node:crypto";
 const prefixes = {
   tenant: "ten",
   user: "usr",
+  apiKey: "apk",
+  invitation: "inv",
+  refreshToken: "rft",
+  passwordReset: "pwr",
   tenantKey: "key",
   credential: "crd",
   source: "src",
@@ -12,6 +16,7 @@ const prefixes = {
   snapshot: "snp",
   restore: "rst",
   worker: "wrk",
+  workerEnrolment: "enr",
   auditEvent: "aud",
 } as const;
 

@@ -4,7 +4,7 @@ import type { Prisma, Tenant } from "../prisma/client/client.ts";
 import { type Actor, authorizePlatform } from "./actor.ts";
 import { audit } from "./audit.ts";
 import { NotFoundError, TenantSuspendedError } from "./errors.ts";
-import { type Hub, now, type Transaction, transact } from "./hub.ts";
+import { asPlatform, type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
 import { nameInput, parseInput } from "./input.ts";
 import { createTenantKey } from "./keys.ts";
@@ -15,7 +15,7 @@ const createTenantInput = z.object({ name: nameInput });
 export async function createTenant(hub: Hub, actor: Actor, input: { name: string }): Promise<Tenant> {
   authorizePlatform(actor);
   const { name } = parseInput(createTenantInput, input);
-  return transact(hub, async (tx) => {
+  return transact(asPlatform(hub), async (tx) => {
     const tenant = await tx.tenant.create({ data: { id: newId("tenant", await now(tx)), name } });
     await createTenantKey(hub, tx, tenant.id);
     if (actor.kind === "user")
@@ -31,7 +31,7 @@ export async function findTenant(
   id: string,
   query: Prisma.TenantDefaultArgs = {},
 ): Promise<Tenant | null> {
-  if (actor.kind === "user" && !actor.roles.has(id)) return null;
+  if (actor.kind !== "system" && !actor.roles.has(id)) return null;
   return hub.db.tenant.findUnique({ ...query, where: { id } });
 }
 

@@ -5,7 +5,7 @@ import type { Prisma, User } from "../prisma/client/client.ts";
 import type { Actor, UserActor } from "./actor.ts";
 import { audit } from "./audit.ts";
 import { SignInFailedError } from "./errors.ts";
-import { type Hub, now, transact } from "./hub.ts";
+import { asPlatform, type Hub, now, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
 import { parseInput } from "./input.ts";
 
@@ -28,11 +28,11 @@ export interface SignInInput {
 /** Throws `SignInFailedError`, the same and after the same time for an unknown address as for a wrong password. */
 export async function signIn(hub: Hub, input: SignInInput): Promise<User> {
   const email = emailInput.safeParse(input.email.trim());
-  const user = email.success ? await hub.db.user.findUnique({ where: { email: email.data } }) : null;
+  const user = email.success ? await hub.platform.user.findUnique({ where: { email: email.data } }) : null;
   const right = await verify(user?.passwordHash ?? nobodysHash, input.password.slice(0, 256));
   if (!user || !right) throw new SignInFailedError();
   await audit(
-    hub.db,
+    hub.platform,
     { kind: "user", userId: user.id, platformAdmin: false, roles: new Map() },
     {
       tenantId: null,
@@ -45,7 +45,7 @@ export async function signIn(hub: Hub, input: SignInInput): Promise<User> {
 
 /** The actor behind a signed-in user, with the roles of this moment; null where the user is gone or signed out everywhere. */
 export async function findActor(hub: Hub, userId: string, tokenGeneration: number): Promise<UserActor | null> {
-  const user = await hub.db.user.findUnique({ where: { id: userId }, include: { memberships: true } });
+  const user = await hub.platform.user.findUnique({ where: { id: userId }, include: { memberships: true } });
   if (!user || user.tokenGeneration !== tokenGeneration) return null;
   return {
     kind: "user",
@@ -56,7 +56,7 @@ export async function findActor(hub: Hub, userId: string, tokenGeneration: numbe
 }
 
 export async function findViewer(hub: Hub, actor: Actor, query: Prisma.UserDefaultArgs = {}): Promise<User | null> {
-  return actor.kind === "user" ? hub.db.user.findUnique({ ...query, where: { id: actor.userId } }) : null;
+  return actor.kind === "user" ? hub.platform.user.findUnique({ ...query, where: { id: actor.userId } }) : null;
 }
 
 /** Makes an account; the platform's first owner is made this way. Throws `InvalidInputError`. */
@@ -66,7 +66,7 @@ export async function createUser(
 ): Promise<User> {
   const email = parseInput(emailInput, input.email);
   const passwordHash = await hash(parseInput(passwordInput, input.password));
-  return transact(hub, async (tx) => {
+  return transact(asPlatform(hub), async (tx) => {
     const user = await tx.user.create({
       data: {
         id: newId("user", await now(tx)),
@@ -82,5 +82,5 @@ export async function createUser(
 }
 
 export async function countUsers(hub: Hub): Promise<number> {
-  return hub.db.user.count();
+  return hub.platform.user.count();
 }

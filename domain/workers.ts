@@ -1,10 +1,10 @@
 // The processes of the data plane: enrolled by an operator, known by a token, online while they are heard.
 import * as z from "zod";
 import { type JobType, type Prisma, SourceType, type Worker, type WorkerRole } from "../prisma/client/client.ts";
-import { type Actor, authorizePlatform, type WorkerActor } from "./actor.ts";
+import { type Actor, authorizePlatform, isOperator, type WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
 import { InvalidInputError, UnauthenticatedError, UpgradeRequiredError } from "./errors.ts";
-import { type Hub, now, type Transaction, transact } from "./hub.ts";
+import { asPlatform, type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId, nounOf } from "./ids.ts";
 import { nameInput, parseInput } from "./input.ts";
 import { hashToken, newToken } from "./secrets.ts";
@@ -36,7 +36,7 @@ export async function enrolWorker(
   authorizePlatform(actor);
   const { name } = parseInput(enrolWorkerInput, input);
   const token = newToken("xvw_");
-  return transact(hub, async (tx) => {
+  return transact(asPlatform(hub), async (tx) => {
     const id = newId("worker", await now(tx));
     const worker = await tx.worker.create({ data: { id, name, role: input.role, tokenHash: hashToken(token) } });
     await audit(tx, actor, { tenantId: null, verb: "enrolWorker", objectId: id, after: { name, role: input.role } });
@@ -50,10 +50,10 @@ export async function ensureWorker(
   input: { name: string; role: WorkerRole; token: string },
 ): Promise<Worker> {
   const tokenHash = hashToken(input.token);
-  const known = await hub.db.worker.findUnique({ where: { tokenHash } });
+  const known = await hub.platform.worker.findUnique({ where: { tokenHash } });
   // Its process is about to start: what is left of an earlier one does not count.
-  if (known) return hub.db.worker.update({ where: { id: known.id }, data: { status: "OFFLINE" } });
-  return transact(hub, async (tx) => {
+  if (known) return hub.platform.worker.update({ where: { id: known.id }, data: { status: "OFFLINE" } });
+  return transact(asPlatform(hub), async (tx) => {
     const id = newId("worker", await now(tx));
     const worker = await tx.worker.create({ data: { id, name: input.name, role: input.role, tokenHash } });
     await audit(
@@ -66,12 +66,12 @@ export async function ensureWorker(
 }
 
 export function countOnlineWorkers(hub: Hub): Promise<number> {
-  return hub.db.worker.count({ where: { status: "ONLINE" } });
+  return hub.platform.worker.count({ where: { status: "ONLINE" } });
 }
 
 /** The worker behind a token. Throws `UnauthenticatedError`. */
 export async function authenticateWorker(hub: Hub, token: string): Promise<WorkerActor> {
-  const row = await hub.db.worker.findUnique({ where: { tokenHash: hashToken(token) }, select: { id: true } });
+  const row = await hub.platform.worker.findUnique({ where: { tokenHash: hashToken(token) }, select: { id: true } });
   if (!row) throw new UnauthenticatedError();
   return { kind: "worker", workerId: row.id };
 }
@@ -96,7 +96,7 @@ export async function registerWorker(hub: Hub, worker: WorkerActor, input: Regis
   const capabilities = parseInput(capabilitiesInput, input.capabilities);
   if (!/^age1[0-9a-z]{58}$/.test(input.publicKey))
     throw new InvalidInputError([{ path: "publicKey", message: "Not an age recipient." }]);
-  await transact(hub, async (tx) => {
+  await transact(asPlatform(hub), async (tx) => {
     const row = await requireWorker(tx, worker);
     if (row.role !== input.role)
       throw new InvalidInputError([{ path: "role", message: `This token was enrolled as ${row.role}.` }]);
@@ -121,8 +121,8 @@ export async function heartbeat(
   worker: WorkerActor,
   { draining }: { draining: boolean },
 ): Promise<{ serverTime: Date }> {
-  const lastSeenAt = await now(hub.db);
-  await hub.db.worker.update({
+  const lastSeenAt = await now(hub.platform);
+  await hub.platform.worker.update({
     where: { id: worker.workerId },
     data: { lastSeenAt, status: draining ? "DRAINING" : "ONLINE" },
   });
@@ -131,7 +131,7 @@ export async function heartbeat(
 
 /** Marks the workers that have not been heard for three beats. */
 export async function markOfflineWorkers(hub: Hub): Promise<number> {
-  return hub.db.$executeRaw`
+  return hub.platform.$executeRaw`
     UPDATE workers SET status = 'OFFLINE' WHERE status <> 'OFFLINE'
       AND last_seen_at < now() - make_interval(secs => ${hub.terms.heartbeatSeconds * 3})`;
 }
@@ -160,17 +160,17 @@ export async function findWorker(
   id: string,
   query: Prisma.WorkerDefaultArgs = {},
 ): Promise<Worker | null> {
-  if (!nounOf(id) || (actor.kind === "user" && !actor.platformAdmin)) return null;
-  return hub.db.worker.findUnique({ ...query, where: { id } });
+  if (!nounOf(id) || !isOperator(actor)) return null;
+  return hub.platform.worker.findUnique({ ...query, where: { id } });
 }
 
 /** Throws `ForbiddenError` for everybody but operators. */
 export function listWorkers(hub: Hub, actor: Actor, query: Prisma.WorkerFindManyArgs): Promise<Worker[]> {
   authorizePlatform(actor);
-  return hub.db.worker.findMany({ ...query, orderBy: { id: "desc" } });
+  return hub.platform.worker.findMany({ ...query, orderBy: { id: "desc" } });
 }
 
 export function countWorkers(hub: Hub, actor: Actor): Promise<number> {
   authorizePlatform(actor);
-  return hub.db.worker.count();
+  return hub.platform.worker.count();
 }

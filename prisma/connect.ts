@@ -1,5 +1,6 @@
 // Opens the database for the hub: a bounded pool in which nothing waits for ever.
 import { PrismaPg } from "@prisma/adapter-pg";
+import type { PoolConfig } from "pg";
 import { PrismaClient } from "./client/client.ts";
 
 export type Database = PrismaClient;
@@ -17,23 +18,26 @@ export interface ConnectOptions {
 
 /** Connects on first use. The caller closes it with `$disconnect()`, which waits for the connections in use. */
 export function connectDatabase(url: string, options: ConnectOptions = {}): Database {
-  const { maxConnections = 10, connectTimeoutMs = 5_000, statementTimeoutMs = 30_000, onConnectionLost } = options;
-  const adapter = new PrismaPg(
-    {
-      connectionString: url,
-      application_name: "xvault",
-      max: maxConnections,
-      connectionTimeoutMillis: connectTimeoutMs,
-      idleTimeoutMillis: 60_000,
-      keepAlive: true,
-      statement_timeout: statementTimeoutMs,
-      // The server's own limit comes first; this one is for a server that stopped answering at all.
-      query_timeout: statementTimeoutMs + 5_000,
-      idle_in_transaction_session_timeout: statementTimeoutMs,
-    },
-    {
-      ...(onConnectionLost && { onPoolError: onConnectionLost, onConnectionError: onConnectionLost }),
-    },
-  );
+  const { connectTimeoutMs = 5_000, statementTimeoutMs = 30_000, onConnectionLost } = options;
+  const adapter = new PrismaPg(poolConfig(url, options), {
+    ...(onConnectionLost && { onPoolError: onConnectionLost, onConnectionError: onConnectionLost }),
+  });
   return new PrismaClient({ adapter, transactionOptions: { maxWait: connectTimeoutMs, timeout: statementTimeoutMs } });
+}
+
+/** How the pools of the hub are made. */
+export function poolConfig(url: string, options: ConnectOptions): PoolConfig {
+  const { maxConnections = 10, connectTimeoutMs = 5_000, statementTimeoutMs = 30_000 } = options;
+  return {
+    connectionString: url,
+    application_name: "xvault",
+    max: maxConnections,
+    connectionTimeoutMillis: connectTimeoutMs,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    statement_timeout: statementTimeoutMs,
+    // The server's own limit comes first; this one is for a server that stopped answering at all.
+    query_timeout: statementTimeoutMs + 5_000,
+    idle_in_transaction_session_timeout: statementTimeoutMs,
+  };
 }

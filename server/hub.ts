@@ -4,6 +4,7 @@ import type { Hub } from "../domain/hub.ts";
 import { openVault } from "../domain/vault.ts";
 import { connectDatabase } from "../prisma/connect.ts";
 import { migrate } from "../prisma/migrate.ts";
+import { connectWalledDatabase } from "../prisma/wall.ts";
 import { createAuthentication } from "./authenticate.ts";
 import type { HubConfig } from "./config.ts";
 import { startRelay } from "./doorbell/relay.ts";
@@ -11,6 +12,7 @@ import { createFirstOwner, type FirstOwner } from "./first-owner.ts";
 import { close, listen } from "./http/listen.ts";
 import { createPrivateSurface } from "./http/private-surface.ts";
 import { createPublicSurface } from "./http/public-surface.ts";
+import { countInProcess } from "./limits/process-rates.ts";
 import { startJobFeed } from "./live/job-feed.ts";
 import { startUpkeep } from "./upkeep.ts";
 
@@ -26,15 +28,19 @@ export interface RunningHub extends AsyncDisposable {
 export async function startHub(config: HubConfig, log: Logger): Promise<RunningHub> {
   await using started = new AsyncDisposableStack();
   if (config.autoMigrate) await migrate(config.databaseUrl);
-  const db = connectDatabase(config.databaseUrl, {
-    onConnectionLost: (error) => log.warn({ err: error }, "lost a connection to postgres"),
-  });
+  const onConnectionLost = (error: Error) => log.warn({ err: error }, "lost a connection to postgres");
+  const db = connectDatabase(config.databaseUrl, { onConnectionLost });
   started.defer(() => db.$disconnect());
+  const wall = connectWalledDatabase(config.databaseUrl, { onConnectionLost });
+  started.defer(() => wall.$disconnect());
   const { redisUrl } = config;
   const feed = started.use(startJobFeed({ db, redisUrl, log }));
   const relay = started.use(startRelay({ db, redisUrl, log }));
   const hub: Hub = {
     db,
+    platform: db,
+    wall,
+    rates: countInProcess(),
     vault: openVault(config.kek),
     announce: { jobChanged: (jobId) => feed.changed(jobId), jobDue: () => relay.nudge() },
     terms: {

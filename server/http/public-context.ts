@@ -1,6 +1,6 @@
 // Turns a request's token into what a public operation knows of its caller.
 import { UnauthenticatedError } from "../../domain/errors.ts";
-import type { Hub } from "../../domain/hub.ts";
+import { type Hub, hubFor } from "../../domain/hub.ts";
 import { findActor } from "../../domain/users.ts";
 import type { LiveJobs, PublicContext } from "../../schema/public/context.ts";
 import type { Authentication, Identity } from "../authenticate.ts";
@@ -20,7 +20,7 @@ export async function publicContext(
 ): Promise<PublicContext> {
   const identity = await authentication.identify(typeof authorization === "string" ? authorization : null);
   return {
-    hub,
+    hub: hubFor(hub, identity?.actor ?? null),
     live,
     sessions: authentication,
     actor() {
