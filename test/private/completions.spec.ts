@@ -78,7 +78,12 @@ describe("a completed job", () => {
     const snapshot = madeSnapshot(job);
     await worker.api.completeJob({ ...leaseOf(job), snapshot });
     const { db } = hub.running.hub;
-    const { createdAt: _, changedIn: __, manifest, ...row } = await db.snapshot.findUniqueOrThrow({ where: { jobId: job.jobId } });
+    const {
+      createdAt: _,
+      changedIn: __,
+      manifest,
+      ...row
+    } = await db.snapshot.findUniqueOrThrow({ where: { jobId: job.jobId } });
     assert.deepEqual(manifest, snapshot.manifest);
     assert.deepEqual(row, {
       id: job.backup?.snapshotId,
