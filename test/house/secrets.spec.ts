@@ -4,13 +4,13 @@ import { randomBytes } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { tenantIdentity } from "../stage/artifact-commands.ts";
 import { stageRestore, stageWorker } from "../stage/data-plane.ts";
 import { stageHub } from "../stage/hub.ts";
 import { missingOpenSsh, stageOpenSsh } from "../stage/peers/openssh.ts";
 import { missingPostgres15, stagePostgres15 } from "../stage/peers/postgres-15.ts";
+import { watchProcesses } from "../stage/processes.ts";
 import { jobEnd, stageTenant, startJob } from "../stage/tenant.ts";
 import { tree, writeTree } from "../stage/tree.ts";
 import { kinds, type StagedKind } from "../worker/sources/staged-kinds.ts";
@@ -24,43 +24,6 @@ function forms(secret: string): string[] {
 function assertAbsent(secrets: Readonly<Record<string, string>>, where: string, text: string): void {
   for (const [name, secret] of Object.entries(secrets))
     for (const form of forms(secret)) assert.ok(!text.includes(form), `the ${name} is readable in ${where}`);
-}
-
-/** Arguments and environment of every process that this one or a child of it started, sampled until stopped. */
-function sampleProcesses(): { stop(): Promise<string> } {
-  const seen = new Set<string>();
-  let running = true;
-  const sampling = (async () => {
-    while (running) {
-      for (const pid of await descendants())
-        for (const file of ["cmdline", "environ"])
-          await readFile(join("/proc", pid, file), "utf8").then(
-            (text) => seen.add(text),
-            () => undefined,
-          );
-      await pause(5);
-    }
-  })();
-  return {
-    async stop() {
-      running = false;
-      await sampling;
-      return [...seen].join("\n");
-    },
-  };
-}
-
-/** Other specs run at the same time, with secrets of their own that are the same as ours. */
-async function descendants(): Promise<string[]> {
-  const parents = new Map<string, string>();
-  for (const pid of await readdir("/proc"))
-    if (/^\d+$/.test(pid)) {
-      const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-      parents.set(pid, stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? "");
-    }
-  const isOurs = (pid: string | undefined): boolean =>
-    pid !== undefined && (parents.get(pid) === `${process.pid}` || isOurs(parents.get(pid)));
-  return [...parents.keys()].filter(isOurs);
 }
 
 describe("secrets", { skip: missingOpenSsh ?? missingPostgres15 ?? false }, () => {
@@ -78,7 +41,7 @@ describe("secrets", { skip: missingOpenSsh ?? missingPostgres15 ?? false }, () =
     const monitor = await spy.monitor();
     watching.defer(() => monitor.disconnect());
     monitor.on("monitor", (_time: string, args: string[]) => redisTraffic.push(args.join(" ")));
-    const processes = sampleProcesses();
+    const processes = await watchProcesses();
 
     await using worker = await stageWorker(hub);
     await using restore = await stageRestore(hub, { storageBase: worker.storageBase });
@@ -159,7 +122,7 @@ describe("secrets", { skip: missingOpenSsh ?? missingPostgres15 ?? false }, () =
     const monitor = await spy.monitor();
     stack.defer(() => monitor.disconnect());
     monitor.on("monitor", (_time: string, args: string[]) => redisTraffic.push(args.join(" ")));
-    const processes = sampleProcesses();
+    const processes = await watchProcesses();
     const worker = stack.use(await stageWorker(hub));
     const acme = await stageTenant(hub);
 

@@ -51,9 +51,12 @@ export async function stageLink(
   const logged: string[] = [];
   const log = pino({ level: "trace" }, { write: (line) => void logged.push(line) });
   const fetched: string[] = [];
-  const onFetched = async (id: string) => {
+  const endings: Promise<void>[] = [];
+  const onFetched = (id: string) => {
     fetched.push(id);
-    await downloads.end(id, { at: clock.now(), reason: "fetched", reported: false });
+    const ending = downloads.end(id, { at: clock.now(), reason: "fetched", reported: false });
+    endings.push(ending);
+    return ending;
   };
   const links = new DownloadLinks({ downloads, arrivals, clock, log, onFetched });
   const server = await listen({
@@ -67,6 +70,8 @@ export async function stageLink(
   });
   t.after(async () => {
     await server[Symbol.asyncDispose]();
+    // What is still being written there would come back behind the removal.
+    await Promise.allSettled(endings);
     await rm(base, { recursive: true, force: true });
   });
   const url = `http://127.0.0.1:${server.port}`;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -9,6 +9,7 @@ import { stageFaultProxy } from "../../stage/fault-proxy.ts";
 import { missingMariadb, type StagedMariadb, stageMariadb } from "../../stage/peers/mariadb.ts";
 import { identifier } from "../../stage/peers/mariadb-shop.ts";
 import { missingOpenSsh, type StagedOpenSsh, stageOpenSsh } from "../../stage/peers/openssh.ts";
+import { watchProcesses } from "../../stage/processes.ts";
 import { stageRogueMysql } from "../../stage/rogue-mysql.ts";
 import { connectDirectly, connectOverSsh, readDumps } from "./mysql-reading.ts";
 
@@ -174,21 +175,16 @@ describe("what a MySQL source keeps to itself", { skip }, () => {
 
   for (const way of ["directly", "near", "far"] as const)
     it(`is its passwords: no argument or environment of any process has them while it is dumped, ${way}`, async () => {
-      const stop = new AbortController();
       const tempBase = await mkdtemp(join(tmpdir(), "xvault-secrets-"));
-      const seen = new Set<string>();
-      const sampling = sampleUntil(stop.signal, seen);
+      const processes = await watchProcesses();
       {
         await using source = await (way === "directly"
           ? connectDirectly(server, { tempBase })
           : connectOverSsh(sshd, server, way, { tempBase }));
-        let samples = 0;
         for await (const { content } of source.entries(() => undefined))
-          for await (const _ of content ?? []) if (samples++ < 3) await sampleProcesses(seen);
+          for await (const _ of content ?? []) await pause(1);
       }
-      stop.abort();
-      await sampling;
-      const text = [...seen].join("\n");
+      const text = (await processes.stop()).replaceAll("\0", " ");
       assert.ok(/mariadb-dump[^\n]*--databases/.test(text), "the dump program was seen");
       for (const secret of [server.password, sshd.password]) assert.ok(!text.includes(secret), "a password was seen");
       assert.deepEqual(await readdir(tempBase), []);
@@ -241,20 +237,3 @@ describe("what a MySQL source keeps to itself", { skip }, () => {
     }
   });
 });
-
-async function sampleUntil(signal: AbortSignal, seen: Set<string>): Promise<void> {
-  while (!signal.aborted) {
-    await sampleProcesses(seen);
-    await pause(2);
-  }
-}
-
-async function sampleProcesses(seen: Set<string>): Promise<void> {
-  for (const pid of await readdir("/proc")) {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
-    for (const file of ["cmdline", "environ"]) {
-      const text = await readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "");
-      seen.add(text.replaceAll("\0", " "));
-    }
-  }
-}
