@@ -35,12 +35,13 @@ export async function findTenant(
   return hub.db.tenant.findUnique({ ...query, where: { id } });
 }
 
+/** The tenants that the actor has a part in, as far as `query` asks for them. */
 export function listTenants(hub: Hub, actor: Actor, query: Prisma.TenantFindManyArgs): Promise<Tenant[]> {
-  return hub.db.tenant.findMany({ ...query, where: visible(actor), orderBy: { id: "desc" } });
+  return hub.db.tenant.findMany({ ...query, where: visible(actor, query.where) });
 }
 
-export function countTenants(hub: Hub, actor: Actor): Promise<number> {
-  return hub.db.tenant.count({ where: visible(actor) });
+export function countTenants(hub: Hub, actor: Actor, where?: Prisma.TenantWhereInput): Promise<number> {
+  return hub.db.tenant.count({ where: visible(actor, where) });
 }
 
 /** Throws `TenantSuspendedError` where nothing new may be begun. */
@@ -51,6 +52,6 @@ export async function refuseSuspended(tx: Transaction, tenantId: string): Promis
   return tenant;
 }
 
-function visible(actor: Actor): Prisma.TenantWhereInput {
-  return actor.kind === "system" ? {} : { id: { in: [...actor.roles.keys()] } };
+function visible(actor: Actor, where: Prisma.TenantWhereInput = {}): Prisma.TenantWhereInput {
+  return actor.kind === "system" ? where : { AND: [where, { id: { in: [...actor.roles.keys()] } }] };
 }

@@ -167,10 +167,10 @@ export async function findWorker(
 /** Throws `ForbiddenError` for everybody but operators. */
 export function listWorkers(hub: Hub, actor: Actor, query: Prisma.WorkerFindManyArgs): Promise<Worker[]> {
   authorizePlatform(actor);
-  return hub.platform.worker.findMany({ ...query, orderBy: { id: "desc" } });
+  return hub.platform.worker.findMany(query);
 }
 
-export function countWorkers(hub: Hub, actor: Actor): Promise<number> {
+export function countWorkers(hub: Hub, actor: Actor, where: Prisma.WorkerWhereInput = {}): Promise<number> {
   authorizePlatform(actor);
-  return hub.platform.worker.count();
+  return hub.platform.worker.count({ where });
 }

@@ -88,19 +88,6 @@ builder.globalConnectionField("totalCount", (t) =>
   }),
 );
 
-/** What a connection costs: one for itself, and its content once for every node it may carry. */
-export function connectionCost(args: { first?: number | null | undefined; last?: number | null | undefined }) {
-  return { field: 1, multiplier: args.first ?? args.last ?? 20 };
-}
-
 function capitalized(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1);
 }
-
-/** What pages of related nodes have in common: ids sort by time. */
-export const newestFirst = {
-  cursor: "id",
-  totalCount: true,
-  query: { orderBy: { id: "desc" } },
-  complexity: connectionCost,
-} as const;

@@ -10,6 +10,7 @@ import {
 import { CredentialInUseError, InvalidInputError, NotFoundError, TenantSuspendedError } from "../../domain/errors.ts";
 import { CredentialKind as kinds } from "../../prisma/client/client.ts";
 import { builder } from "./builder.ts";
+import { byAge, listing, ordersOf } from "./listing.ts";
 import { Node } from "./node.ts";
 
 const CredentialKind = builder.enumType("CredentialKind", {
@@ -33,10 +34,16 @@ export const Credential = builder.prismaObject("Credential", {
   }),
 });
 
-export const CredentialConnection = builder.connectionObject(
+const CredentialConnection = builder.connectionObject(
   { type: Credential, name: "CredentialConnection", description: "A page of credentials: 20 by default, 100 at most." },
   { name: "CredentialEdge", description: "A credential on its page." },
 );
+
+export const credentialList = listing({
+  model: "Credential",
+  connection: CredentialConnection,
+  orders: ordersOf("Credential", byAge),
+});
 
 const SignInSecretInput = builder.inputType("SignInSecretInput", {
   description: "What signs in to one server: a password, or private keys with their passphrase where they have one.",

@@ -9,7 +9,8 @@ import {
 } from "../../domain/errors.ts";
 import { cancelJob, findJob, startBackup } from "../../domain/jobs.ts";
 import { JobStatus as statuses, JobType as types } from "../../prisma/client/client.ts";
-import { builder, connectionCost } from "./builder.ts";
+import { builder } from "./builder.ts";
+import { byAge, listing, onlyOrder, ordersOf, relatedList } from "./listing.ts";
 import { Node } from "./node.ts";
 
 const JobType = builder.enumType("JobType", {
@@ -54,6 +55,8 @@ const JobEventConnection = builder.connectionObject(
   { name: "JobEventEdge", description: "A line on its page." },
 );
 
+const jobEventList = listing({ model: "JobEvent", connection: JobEventConnection, orders: onlyOrder(["seq", "asc"]) });
+
 export const Job = builder.prismaObject("Job", {
   description: "A unit of work.",
   interfaces: [Node],
@@ -84,24 +87,16 @@ export const Job = builder.prismaObject("Job", {
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was asked for." }),
     startedAt: t.expose("startedAt", { type: "DateTime", nullable: true, description: "When a worker first took it." }),
     endedAt: t.expose("endedAt", { type: "DateTime", nullable: true, description: "When it ended." }),
-    events: t.relatedConnection(
-      "events",
-      {
-        cursor: "jobId_seq",
-        totalCount: true,
-        query: { orderBy: { seq: "asc" } },
-        complexity: connectionCost,
-        description: "Its log, oldest first.",
-      },
-      JobEventConnection,
-    ),
+    events: relatedList(t, "events", jobEventList, { description: "Its log, oldest first." }),
   }),
 });
 
-export const JobConnection = builder.connectionObject(
+const JobConnection = builder.connectionObject(
   { type: Job, name: "JobConnection", description: "A page of jobs: 20 by default, 100 at most." },
   { name: "JobEdge", description: "A job on its page." },
 );
+
+export const jobList = listing({ model: "Job", connection: JobConnection, orders: ordersOf("Job", byAge) });
 
 builder.queryField("job", (t) =>
   t.prismaField({

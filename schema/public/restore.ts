@@ -10,6 +10,7 @@ import { findRestore, startRestore } from "../../domain/restores.ts";
 import { RestoreForm as forms, RestoreStatus as statuses } from "../../prisma/client/client.ts";
 import { builder } from "./builder.ts";
 import { Job } from "./job.ts";
+import { byAge, listing, ordersOf } from "./listing.ts";
 import { Node } from "./node.ts";
 import { Snapshot } from "./snapshot.ts";
 
@@ -48,10 +49,16 @@ const Restore = builder.prismaObject("Restore", {
   }),
 });
 
-export const RestoreConnection = builder.connectionObject(
+const RestoreConnection = builder.connectionObject(
   { type: Restore, name: "RestoreConnection", description: "A page of restores: 20 by default, 100 at most." },
   { name: "RestoreEdge", description: "A restore on its page." },
 );
+
+export const restoreList = listing({
+  model: "Restore",
+  connection: RestoreConnection,
+  orders: ordersOf("Restore", byAge),
+});
 
 builder.queryField("restore", (t) =>
   t.prismaField({

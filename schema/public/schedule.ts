@@ -3,6 +3,7 @@ import { InvalidInputError, NotFoundError, TenantSuspendedError } from "../../do
 import { createSchedule, findSchedule } from "../../domain/schedules.ts";
 import { ScheduleStatus as statuses } from "../../prisma/client/client.ts";
 import { builder } from "./builder.ts";
+import { byAge, listing, ordersOf } from "./listing.ts";
 import { Node } from "./node.ts";
 
 const ScheduleStatus = builder.enumType("ScheduleStatus", {
@@ -30,10 +31,16 @@ const Schedule = builder.prismaObject("Schedule", {
   }),
 });
 
-export const ScheduleConnection = builder.connectionObject(
+const ScheduleConnection = builder.connectionObject(
   { type: Schedule, name: "ScheduleConnection", description: "A page of schedules: 20 by default, 100 at most." },
   { name: "ScheduleEdge", description: "A schedule on its page." },
 );
+
+export const scheduleList = listing({
+  model: "Schedule",
+  connection: ScheduleConnection,
+  orders: ordersOf("Schedule", byAge),
+});
 
 builder.queryField("schedule", (t) =>
   t.prismaField({

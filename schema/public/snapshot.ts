@@ -4,6 +4,7 @@ import { deleteSnapshot, findSnapshot } from "../../domain/snapshots.ts";
 import { StorageBackend as backends, SnapshotStatus as statuses } from "../../prisma/client/client.ts";
 import { builder } from "./builder.ts";
 import { Job } from "./job.ts";
+import { byAge, listing, ordersOf } from "./listing.ts";
 import { Node } from "./node.ts";
 
 const SnapshotStatus = builder.enumType("SnapshotStatus", {
@@ -72,10 +73,16 @@ export const Snapshot = builder.prismaObject("Snapshot", {
   }),
 });
 
-export const SnapshotConnection = builder.connectionObject(
+const SnapshotConnection = builder.connectionObject(
   { type: Snapshot, name: "SnapshotConnection", description: "A page of snapshots: 20 by default, 100 at most." },
   { name: "SnapshotEdge", description: "A snapshot on its page." },
 );
+
+export const snapshotList = listing({
+  model: "Snapshot",
+  connection: SnapshotConnection,
+  orders: ordersOf("Snapshot", byAge),
+});
 
 builder.queryField("snapshot", (t) =>
   t.prismaField({

@@ -16,12 +16,13 @@ import {
   updateSource,
 } from "../../domain/sources.ts";
 import { SourceStatus as statuses, SourceType as types } from "../../prisma/client/client.ts";
-import { builder, newestFirst } from "./builder.ts";
+import { builder } from "./builder.ts";
 import { Credential } from "./credential.ts";
-import { Job, JobConnection } from "./job.ts";
+import { Job, jobList } from "./job.ts";
+import { byAge, listing, ordersOf, relatedList } from "./listing.ts";
 import { Node } from "./node.ts";
-import { ScheduleConnection } from "./schedule.ts";
-import { SnapshotConnection } from "./snapshot.ts";
+import { scheduleList } from "./schedule.ts";
+import { snapshotList } from "./snapshot.ts";
 
 const SourceType = builder.enumType("SourceType", {
   description: "How a source is reached.",
@@ -69,37 +70,49 @@ const Source = builder.prismaObject("Source", {
     }),
     status: t.expose("status", { type: SourceStatus, description: "Whether it is backed up." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
-    schedules: t.relatedConnection(
-      "schedules",
-      {
-        ...newestFirst,
-        description: "When it is due.",
-      },
-      ScheduleConnection,
-    ),
-    jobs: t.relatedConnection(
-      "jobs",
-      {
-        ...newestFirst,
-        description: "Its jobs, newest first.",
-      },
-      JobConnection,
-    ),
-    snapshots: t.relatedConnection(
-      "snapshots",
-      {
-        ...newestFirst,
-        description: "Its snapshots, newest first.",
-      },
-      SnapshotConnection,
-    ),
+    schedules: relatedList(t, "schedules", scheduleList, { description: "When it is due, newest first." }),
+    jobs: relatedList(t, "jobs", jobList, { description: "Its jobs, newest first." }),
+    snapshots: relatedList(t, "snapshots", snapshotList, { description: "Its snapshots, newest first." }),
   }),
 });
 
-export const SourceConnection = builder.connectionObject(
+const SourceConnection = builder.connectionObject(
   { type: Source, name: "SourceConnection", description: "A page of sources: 20 by default, 100 at most." },
   { name: "SourceEdge", description: "A source on its page." },
 );
+
+const SourceFilterInput = builder.inputType("SourceFilterInput", {
+  description: "Which sources: those that everything said here is true of.",
+  fields: (t) => ({
+    types: t.field({ type: [SourceType], description: "Reached in one of these ways." }),
+    statuses: t.field({ type: [SourceStatus], description: "In one of these states." }),
+    nameContains: t.string({ description: "With this in its name, in capital letters or small ones." }),
+    credentialId: t.id({ description: "Opened by this credential." }),
+  }),
+});
+
+export const sourceList = listing({
+  model: "Source",
+  connection: SourceConnection,
+  filter: SourceFilterInput,
+  orders: ordersOf("Source", {
+    ...byAge,
+    NAME: {
+      by: [
+        ["name", "asc"],
+        ["id", "asc"],
+      ],
+      description: "By name.",
+    },
+  }),
+  where: ({ types, statuses, nameContains, credentialId }) => ({
+    deletedAt: null,
+    ...(types && { type: { in: types } }),
+    ...(statuses && { status: { in: statuses } }),
+    ...(nameContains && { name: { contains: nameContains, mode: "insensitive" } }),
+    ...(credentialId && { credentialId }),
+  }),
+});
 
 builder.queryField("source", (t) =>
   t.prismaField({

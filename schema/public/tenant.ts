@@ -2,14 +2,15 @@
 import { InvalidInputError } from "../../domain/errors.ts";
 import { countTenants, createTenant, findTenant, listTenants } from "../../domain/tenants.ts";
 import { TenantStatus as statuses } from "../../prisma/client/client.ts";
-import { builder, connectionCost, newestFirst } from "./builder.ts";
-import { CredentialConnection } from "./credential.ts";
-import { JobConnection } from "./job.ts";
+import { builder } from "./builder.ts";
+import { credentialList } from "./credential.ts";
+import { jobList } from "./job.ts";
+import { byAge, listing, ordersOf, relatedList, rootList } from "./listing.ts";
 import { Node } from "./node.ts";
-import { RestoreConnection } from "./restore.ts";
-import { ScheduleConnection } from "./schedule.ts";
-import { SnapshotConnection } from "./snapshot.ts";
-import { SourceConnection } from "./source.ts";
+import { restoreList } from "./restore.ts";
+import { scheduleList } from "./schedule.ts";
+import { snapshotList } from "./snapshot.ts";
+import { sourceList } from "./source.ts";
 
 const TenantStatus = builder.enumType("TenantStatus", {
   description: "Whether a tenant may begin anything.",
@@ -28,54 +29,14 @@ export const Tenant = builder.prismaObject("Tenant", {
     name: t.exposeString("name", { description: "What they are called." }),
     status: t.expose("status", { type: TenantStatus, description: "Whether they may begin anything." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
-    sources: t.relatedConnection(
-      "sources",
-      {
-        ...newestFirst,
-        description: "What is backed up, newest first.",
-      },
-      SourceConnection,
-    ),
-    credentials: t.relatedConnection(
-      "credentials",
-      {
-        ...newestFirst,
-        description: "What opens the sources: never the secrets.",
-      },
-      CredentialConnection,
-    ),
-    schedules: t.relatedConnection(
-      "schedules",
-      {
-        ...newestFirst,
-        description: "When backups are due.",
-      },
-      ScheduleConnection,
-    ),
-    jobs: t.relatedConnection(
-      "jobs",
-      {
-        ...newestFirst,
-        description: "What was and is being done, newest first.",
-      },
-      JobConnection,
-    ),
-    snapshots: t.relatedConnection(
-      "snapshots",
-      {
-        ...newestFirst,
-        description: "What is kept, newest first.",
-      },
-      SnapshotConnection,
-    ),
-    restores: t.relatedConnection(
-      "restores",
-      {
-        ...newestFirst,
-        description: "What was fetched back, newest first.",
-      },
-      RestoreConnection,
-    ),
+    sources: relatedList(t, "sources", sourceList, { description: "What is backed up, newest first." }),
+    credentials: relatedList(t, "credentials", credentialList, {
+      description: "What opens the sources: never the secrets.",
+    }),
+    schedules: relatedList(t, "schedules", scheduleList, { description: "When backups are due." }),
+    jobs: relatedList(t, "jobs", jobList, { description: "What was and is being done, newest first." }),
+    snapshots: relatedList(t, "snapshots", snapshotList, { description: "What is kept, newest first." }),
+    restores: relatedList(t, "restores", restoreList, { description: "What was fetched back, newest first." }),
   }),
 });
 
@@ -83,6 +44,8 @@ const TenantConnection = builder.connectionObject(
   { type: Tenant, name: "TenantConnection", description: "A page of tenants: 20 by default, 100 at most." },
   { name: "TenantEdge", description: "A tenant on its page." },
 );
+
+export const tenantList = listing({ model: "Tenant", connection: TenantConnection, orders: ordersOf("Tenant", byAge) });
 
 builder.queryFields((t) => ({
   tenant: t.prismaField({
@@ -92,17 +55,11 @@ builder.queryFields((t) => ({
     args: { id: t.arg.id({ required: true, description: "`ten_…`" }) },
     resolve: (query, _, { id }, { hub, actor }) => findTenant(hub, actor(), id, query),
   }),
-  tenants: t.prismaConnection(
-    {
-      type: Tenant,
-      cursor: "id",
-      complexity: connectionCost,
-      description: "The tenants that the signed-in have a part in: 20 a page, 100 at most.",
-      totalCount: (_, __, { hub, actor }) => countTenants(hub, actor()),
-      resolve: (query, _, __, { hub, actor }) => listTenants(hub, actor(), query),
-    },
-    TenantConnection,
-  ),
+  tenants: rootList(t, tenantList, {
+    description: "The tenants that the signed-in have a part in: 20 a page, 100 at most.",
+    rows: (query, { hub, actor }) => listTenants(hub, actor(), query),
+    count: (where, { hub, actor }) => countTenants(hub, actor(), where),
+  }),
 }));
 
 builder.relayMutationField(

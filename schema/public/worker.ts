@@ -2,7 +2,8 @@
 import { InvalidInputError } from "../../domain/errors.ts";
 import { countWorkers, enrolWorker, findWorker, listWorkers } from "../../domain/workers.ts";
 import { WorkerRole as roles, WorkerStatus as statuses } from "../../prisma/client/client.ts";
-import { builder, connectionCost } from "./builder.ts";
+import { builder } from "./builder.ts";
+import { byAge, listing, ordersOf, rootList } from "./listing.ts";
 import { Node } from "./node.ts";
 
 const WorkerStatus = builder.enumType("WorkerStatus", {
@@ -42,6 +43,8 @@ const WorkerConnection = builder.connectionObject(
   { name: "WorkerEdge", description: "A worker on its page." },
 );
 
+const workerList = listing({ model: "Worker", connection: WorkerConnection, orders: ordersOf("Worker", byAge) });
+
 builder.queryFields((t) => ({
   worker: t.prismaField({
     type: Worker,
@@ -50,17 +53,11 @@ builder.queryFields((t) => ({
     args: { id: t.arg.id({ required: true, description: "`wrk_…`" }) },
     resolve: (query, _, { id }, { hub, actor }) => findWorker(hub, actor(), id, query),
   }),
-  workers: t.prismaConnection(
-    {
-      type: Worker,
-      cursor: "id",
-      complexity: connectionCost,
-      description: "All workers, for operators: 20 a page, 100 at most.",
-      totalCount: (_, __, { hub, actor }) => countWorkers(hub, actor()),
-      resolve: (query, _, __, { hub, actor }) => listWorkers(hub, actor(), query),
-    },
-    WorkerConnection,
-  ),
+  workers: rootList(t, workerList, {
+    description: "All workers, for operators: 20 a page, 100 at most.",
+    rows: (query, { hub, actor }) => listWorkers(hub, actor(), query),
+    count: (where, { hub, actor }) => countWorkers(hub, actor(), where),
+  }),
 }));
 
 builder.relayMutationField(
