@@ -2,7 +2,7 @@
 import type { Role } from "../prisma/client/client.ts";
 import { ForbiddenError, NotFoundError } from "./errors.ts";
 import { nounOf } from "./ids.ts";
-import { may, type Verb } from "./rules/permissions.ts";
+import { may, mayWithKey, type Verb } from "./rules/permissions.ts";
 
 /** A person, with the roles they have at this moment. */
 export interface UserActor {
@@ -44,7 +44,13 @@ export function authorize(actor: Actor, tenantId: string, verb: Verb): void {
   if (actor.kind === "system") return;
   const role = actor.roles.get(tenantId);
   if (role === undefined) throw new NotFoundError();
-  if (!may(role, verb)) throw new ForbiddenError();
+  if (!allows(actor, role, verb)) throw new ForbiddenError();
+}
+
+/** What is for people alone, about themselves. Throws `ForbiddenError` for keys. */
+export function authorizePerson(actor: Actor): UserActor {
+  if (actor.kind !== "user") throw new ForbiddenError();
+  return actor;
 }
 
 /** Throws `ForbiddenError` for everybody but the operators of the platform. */
@@ -61,7 +67,11 @@ export function isOperator(actor: Actor): boolean {
 export function isAuthorized(actor: Actor, tenantId: string, verb: Verb): boolean {
   if (actor.kind === "system") return true;
   const role = actor.roles.get(tenantId);
-  return role !== undefined && may(role, verb);
+  return role !== undefined && allows(actor, role, verb);
+}
+
+function allows(actor: UserActor | ApiKeyActor, role: Role, verb: Verb): boolean {
+  return actor.kind === "user" ? may(role, verb) : mayWithKey(role, verb, { someSources: actor.sourceIds.length > 0 });
 }
 
 /** The row with this id where the actor may see it, as a filter for Prisma. What is no id of ours matches nothing. */

@@ -34,6 +34,44 @@ export class SignInFailedError extends DomainError {
   }
 }
 
+export class WrongPasswordError extends DomainError {
+  readonly code = "WRONG_PASSWORD";
+  constructor() {
+    super("This is not your password.");
+  }
+}
+
+/** The refresh token is unknown, expired or revoked, or was used before. */
+export class SessionEndedError extends DomainError {
+  readonly code = "SESSION_ENDED";
+  constructor() {
+    super("This session has ended: sign in again.");
+  }
+}
+
+/** A token that works once does not: unknown, used, revoked and expired are one answer. */
+export class InvalidTokenError extends DomainError {
+  readonly code = "INVALID_TOKEN";
+  constructor() {
+    super("This token does not work, or not any more: ask for a new one.");
+  }
+}
+
+export class AlreadyMemberError extends DomainError {
+  readonly code = "ALREADY_MEMBER";
+  constructor() {
+    super("This person has a part in the tenant already.");
+  }
+}
+
+/** Somebody has to be able to look after the tenant. */
+export class LastOwnerError extends DomainError {
+  readonly code = "LAST_OWNER";
+  constructor() {
+    super("A tenant needs an owner: make somebody else one first.");
+  }
+}
+
 export interface InputFault {
   /** Where in the input, e.g. `config.host`. */
   readonly path: string;
@@ -99,8 +137,8 @@ export class CredentialInUseError extends DomainError {
 
 export class RateLimitedError extends DomainError {
   readonly code = "RATE_LIMITED";
-  constructor(what: string) {
-    super(`Too many ${what} in a short time: wait a minute.`);
+  constructor(what: string, wait = "a minute") {
+    super(`Too many ${what} in a short time: wait ${wait}.`);
   }
 }
 

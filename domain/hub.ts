@@ -32,6 +32,10 @@ export interface Terms {
   readonly sourceTestsPerMinute: number;
   /** Where download links point, without a trailing slash. */
   readonly restorePublicUrl: string;
+  /** How long a session lasts without being refreshed. */
+  readonly sessionSeconds: number;
+  /** How often in a quarter of an hour a password may be tried at one account. */
+  readonly passwordTries: number;
 }
 
 /** Counts what must not be done too often. */

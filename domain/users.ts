@@ -1,62 +1,42 @@
-// People: how they prove who they are, and which roles they have right now.
-import { hash, verify } from "@node-rs/argon2";
+// People: their accounts, and what they say of themselves.
 import * as z from "zod";
 import type { Prisma, User } from "../prisma/client/client.ts";
-import type { Actor, UserActor } from "./actor.ts";
+import { type Actor, authorizePerson, authorizePlatform } from "./actor.ts";
 import { audit } from "./audit.ts";
-import { SignInFailedError } from "./errors.ts";
 import { asPlatform, type Hub, now, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
-import { parseInput } from "./input.ts";
+import { nameInput, parseInput } from "./input.ts";
+import { emailInput, hashPassword, passwordInput } from "./passwords.ts";
 
 const system: Actor = { kind: "system" };
-
-// The hash of nothing anybody knows: an unknown address costs the same time as a wrong password.
-const nobodysHash = "$argon2id$v=19$m=19456,t=2,p=1$VuDapq12CYTfQvNiHFhxTA$pQ+jjeaY0rfyWH2StGDmfSHCDG9pa+MyPVrOE+LXutY";
-
-const emailInput = z.email("This is not an e-mail address.").max(254).toLowerCase();
-const passwordInput = z
-  .string()
-  .min(12, "A password has at least 12 characters.")
-  .max(256, "A password has at most 256 characters.");
-
-export interface SignInInput {
-  readonly email: string;
-  readonly password: string;
-}
-
-/** Throws `SignInFailedError`, the same and after the same time for an unknown address as for a wrong password. */
-export async function signIn(hub: Hub, input: SignInInput): Promise<User> {
-  const email = emailInput.safeParse(input.email.trim());
-  const user = email.success ? await hub.platform.user.findUnique({ where: { email: email.data } }) : null;
-  const right = await verify(user?.passwordHash ?? nobodysHash, input.password.slice(0, 256));
-  if (!user || !right) throw new SignInFailedError();
-  await audit(
-    hub.platform,
-    { kind: "user", userId: user.id, platformAdmin: false, roles: new Map() },
-    {
-      tenantId: null,
-      verb: "signIn",
-      objectId: user.id,
-    },
-  );
-  return user;
-}
-
-/** The actor behind a signed-in user, with the roles of this moment; null where the user is gone or signed out everywhere. */
-export async function findActor(hub: Hub, userId: string, tokenGeneration: number): Promise<UserActor | null> {
-  const user = await hub.platform.user.findUnique({ where: { id: userId }, include: { memberships: true } });
-  if (!user || user.tokenGeneration !== tokenGeneration) return null;
-  return {
-    kind: "user",
-    userId: user.id,
-    platformAdmin: user.platformAdmin,
-    roles: new Map(user.memberships.map((membership) => [membership.tenantId, membership.role])),
-  };
-}
+const updateViewerInput = z.object({ name: nameInput });
 
 export async function findViewer(hub: Hub, actor: Actor, query: Prisma.UserDefaultArgs = {}): Promise<User | null> {
-  return actor.kind === "user" ? hub.platform.user.findUnique({ ...query, where: { id: actor.userId } }) : null;
+  return actor.kind === "user" ? hub.db.user.findUnique({ ...query, where: { id: actor.userId } }) : null;
+}
+
+/** Changes what the caller is called. */
+export async function updateViewer(hub: Hub, actor: Actor, input: { name: string }): Promise<User> {
+  const { userId } = authorizePerson(actor);
+  const { name } = parseInput(updateViewerInput, input);
+  return transact(hub, async (tx) => {
+    const before = await tx.user.findUniqueOrThrow({ where: { id: userId }, select: { name: true } });
+    const user = await tx.user.update({ where: { id: userId }, data: { name, updatedAt: await now(tx) } });
+    await audit(tx, actor, { tenantId: null, verb: "updateViewer", objectId: userId, before, after: { name } });
+    return user;
+  });
+}
+
+/** Everybody who has an account: outside of the wall, so `query` leads no further. Throws `ForbiddenError` but for operators. */
+export function listUsers(hub: Hub, actor: Actor, query: Prisma.UserFindManyArgs): Promise<User[]> {
+  authorizePlatform(actor);
+  return hub.platform.user.findMany({ ...query, orderBy: { id: "desc" } });
+}
+
+/** Throws `ForbiddenError` for everybody but operators. */
+export function countAllUsers(hub: Hub, actor: Actor): Promise<number> {
+  authorizePlatform(actor);
+  return countUsers(hub);
 }
 
 /** Makes an account; the platform's first owner is made this way. Throws `InvalidInputError`. */
@@ -65,7 +45,7 @@ export async function createUser(
   input: { email: string; password: string; name: string; platformAdmin: boolean },
 ): Promise<User> {
   const email = parseInput(emailInput, input.email);
-  const passwordHash = await hash(parseInput(passwordInput, input.password));
+  const passwordHash = await hashPassword(parseInput(passwordInput, input.password));
   return transact(asPlatform(hub), async (tx) => {
     const user = await tx.user.create({
       data: {

@@ -19,13 +19,20 @@ const environment = z.object({
   HUB_PORT: port(8080),
   HUB_INTERNAL_PORT: port(8081),
   HUB_JWT_SECRET: z.string().min(32, "HUB_JWT_SECRET has to have at least 32 characters."),
+  HUB_JWT_PREVIOUS_SECRETS: z
+    .string()
+    .default("")
+    .transform((list) => list.split(",").flatMap((each) => each.trim() || []))
+    .refine((list) => list.every((each) => each.length >= 32), "Each of them has to have at least 32 characters."),
   HUB_ENCRYPTION_KEK: kek,
   HUB_AUTO_MIGRATE: z.stringbool().default(true),
   HUB_CORS_ORIGINS: z.string().default(""),
   HUB_OWNER_EMAIL: z.email().default("owner@xvault.local"),
   HUB_LEASE_SECONDS: seconds(60),
   HUB_HEARTBEAT_SECONDS: seconds(15),
-  HUB_SESSION_HOURS: seconds(8),
+  HUB_ACCESS_TOKEN_MINUTES: z.coerce.number().positive().max(1440).default(15),
+  HUB_SESSION_HOURS: z.coerce.number().positive().default(720),
+  HUB_PASSWORD_TRIES: z.coerce.number().int().min(1).default(10),
   HUB_SWEEP_SECONDS: seconds(5),
   SOURCE_ALLOWED_NETWORKS: z.string().default(""),
   SOURCE_TESTS_PER_MINUTE: z.coerce.number().int().min(1).default(10),
@@ -41,6 +48,8 @@ export interface HubConfig {
   readonly publicPort: number;
   readonly privatePort: number;
   readonly jwtSecret: string;
+  /** Secrets that signed tokens before, and whose tokens are still taken. */
+  readonly jwtPreviousSecrets: readonly string[];
   /** 32 bytes. */
   readonly kek: Uint8Array;
   readonly autoMigrate: boolean;
@@ -49,7 +58,12 @@ export interface HubConfig {
   readonly ownerEmail: string;
   readonly leaseSeconds: number;
   readonly heartbeatSeconds: number;
+  /** How long an access token is good for. */
+  readonly accessTokenMinutes: number;
+  /** How long a session lasts without being refreshed. */
   readonly sessionHours: number;
+  /** How often in a quarter of an hour a password may be tried at one account. */
+  readonly passwordTries: number;
   readonly sweepSeconds: number;
   /** CIDR notation. */
   readonly allowedNetworks: readonly string[];
@@ -65,6 +79,7 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
   const parsed = environment.safeParse({
     ...env,
     HUB_JWT_SECRET: secret(env, "HUB_JWT_SECRET"),
+    HUB_JWT_PREVIOUS_SECRETS: secret(env, "HUB_JWT_PREVIOUS_SECRETS"),
     HUB_ENCRYPTION_KEK: secret(env, "HUB_ENCRYPTION_KEK"),
     DATABASE_URL: secret(env, "DATABASE_URL"),
     REDIS_URL: secret(env, "REDIS_URL"),
@@ -79,13 +94,16 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
     publicPort: values.HUB_PORT,
     privatePort: values.HUB_INTERNAL_PORT,
     jwtSecret: values.HUB_JWT_SECRET,
+    jwtPreviousSecrets: values.HUB_JWT_PREVIOUS_SECRETS,
     kek: values.HUB_ENCRYPTION_KEK,
     autoMigrate: values.HUB_AUTO_MIGRATE,
     corsOrigins: values.HUB_CORS_ORIGINS.split(",").filter((origin) => origin !== ""),
     ownerEmail: values.HUB_OWNER_EMAIL,
     leaseSeconds: values.HUB_LEASE_SECONDS,
     heartbeatSeconds: values.HUB_HEARTBEAT_SECONDS,
+    accessTokenMinutes: values.HUB_ACCESS_TOKEN_MINUTES,
     sessionHours: values.HUB_SESSION_HOURS,
+    passwordTries: values.HUB_PASSWORD_TRIES,
     allowedNetworks: networks(values.SOURCE_ALLOWED_NETWORKS),
     sourceTestsPerMinute: values.SOURCE_TESTS_PER_MINUTE,
     sweepSeconds: values.HUB_SWEEP_SECONDS,

@@ -50,6 +50,8 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
       allowedNetworks: config.allowedNetworks,
       sourceTestsPerMinute: config.sourceTestsPerMinute,
       restorePublicUrl: config.restorePublicUrl,
+      sessionSeconds: config.sessionHours * 3600,
+      passwordTries: config.passwordTries,
     },
   };
   const firstOwner = await createFirstOwner(hub, config.ownerEmail);

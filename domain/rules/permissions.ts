@@ -20,10 +20,55 @@ const needed = {
   createSchedule: "ADMIN",
   updateSchedule: "ADMIN",
   deleteSnapshot: "ADMIN",
+  readInvitations: "ADMIN",
+  inviteMember: "ADMIN",
+  revokeInvitation: "ADMIN",
+  updateMember: "ADMIN",
+  removeMember: "ADMIN",
+  leaveTenant: "VIEWER",
+  readApiKeys: "ADMIN",
+  createApiKey: "ADMIN",
+  revokeApiKey: "ADMIN",
 } as const satisfies Record<string, RoleName>;
 
 export type Verb = keyof typeof needed;
 
+/**
+ * What no API key may do, whatever its role: people, keys, the tenant itself and who can open its backups. A stolen key must
+ * not be able to outlive its own revocation.
+ */
+const forPeopleAlone: ReadonlySet<Verb> = new Set<Verb>([
+  "readInvitations",
+  "inviteMember",
+  "revokeInvitation",
+  "updateMember",
+  "removeMember",
+  "leaveTenant",
+  "readApiKeys",
+  "createApiKey",
+  "revokeApiKey",
+]);
+
+/** What is about a tenant as a whole, and not for a key that is good for some of its sources. */
+const ofWholeTenant: ReadonlySet<Verb> = new Set<Verb>([
+  "createSource",
+  "testSourceDraft",
+  "createCredential",
+  "updateCredential",
+  "deleteCredential",
+]);
+
 export function may(role: RoleName, verb: Verb): boolean {
   return ranks[role] >= ranks[needed[verb]];
+}
+
+/** What an API key may do: less than a person of its role, and less again where it is good for some sources only. */
+export function mayWithKey(role: RoleName, verb: Verb, { someSources }: { someSources: boolean }): boolean {
+  if (forPeopleAlone.has(verb) || (someSources && ofWholeTenant.has(verb))) return false;
+  return may(role, verb);
+}
+
+/** Whether the first role may do what the second may not. */
+export function isAbove(role: RoleName, other: RoleName): boolean {
+  return ranks[role] > ranks[other];
 }

@@ -1,7 +1,8 @@
 // What a public operation knows: the hub, who is asking, and the live feed.
 import type { Actor } from "../../domain/actor.ts";
 import type { Hub } from "../../domain/hub.ts";
-import type { Job, JobEvent, User } from "../../prisma/client/client.ts";
+import type { Session } from "../../domain/sessions.ts";
+import type { Job, JobEvent } from "../../prisma/client/client.ts";
 
 export interface PublicContext {
   readonly hub: Hub;
@@ -11,11 +12,14 @@ export interface PublicContext {
   currentActor(): Promise<Actor | null>;
   readonly live: LiveJobs;
   readonly sessions: Sessions;
+  /** Where they come from, such as `198.51.100.7`; null where that is not known. */
+  readonly address: string | null;
 }
 
-/** Makes the tokens that people sign in with. */
+/** Makes the tokens that people show with every request. */
 export interface Sessions {
-  issue(user: User): Promise<{ accessToken: string; expiresAt: Date }>;
+  /** One for a session that has just begun or gone on. */
+  issue(session: Session): Promise<{ accessToken: string; expiresAt: Date }>;
 }
 
 /** What a worker says of its work between two states. */

@@ -1,5 +1,6 @@
 // The refusals of the domain as types: each mutation declares the ones it may answer with.
 import {
+  AlreadyMemberError,
   BackupAlreadyRunningError,
   CredentialInUseError,
   CustomerKeyRequiredError,
@@ -7,16 +8,20 @@ import {
   HostNotAllowedError,
   type InputFault as InputFaultFacts,
   InvalidInputError,
+  InvalidTokenError,
   JobEndedError,
+  LastOwnerError,
   NotFoundError,
   QuotaExceededError,
   RateLimitedError,
+  SessionEndedError,
   SignInFailedError,
   SnapshotInUseError,
   SnapshotNotRestorableError,
   SourceDisabledError,
   SourceNotTestedError,
   TenantSuspendedError,
+  WrongPasswordError,
 } from "../../domain/errors.ts";
 import { builder } from "./builder.ts";
 
@@ -65,6 +70,11 @@ const plainFailures = [
   [RateLimitedError, "RateLimitedError", "Too often in a short time."],
   [NotFoundError, "NotFoundError", "There is nothing with this id among what is yours."],
   [SignInFailedError, "SignInFailedError", "The address or the password is wrong; which, is not said."],
+  [WrongPasswordError, "WrongPasswordError", "The current password is another."],
+  [SessionEndedError, "SessionEndedError", "The session has ended, or its token was used before."],
+  [InvalidTokenError, "InvalidTokenError", "The token does not work, or not any more; why, is not said."],
+  [AlreadyMemberError, "AlreadyMemberError", "The person has a part in the tenant already."],
+  [LastOwnerError, "LastOwnerError", "Nobody would be left to own the tenant."],
   [TenantSuspendedError, "TenantSuspendedError", "The tenant is suspended: nothing new can be begun."],
   [SourceDisabledError, "SourceDisabledError", "The source is disabled."],
   [SourceNotTestedError, "SourceNotTestedError", "The source's host key is not known yet: test it once first."],

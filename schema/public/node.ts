@@ -1,10 +1,12 @@
 // Anything by its id. Unknown, malformed and somebody else's are one answer: null.
 import { brandWithType } from "@pothos/core";
 import type { Actor } from "../../domain/actor.ts";
+import { findApiKey } from "../../domain/api-keys.ts";
 import { findCredential } from "../../domain/credentials.ts";
 import { InvalidInputError } from "../../domain/errors.ts";
 import type { Hub } from "../../domain/hub.ts";
 import { nounOf } from "../../domain/ids.ts";
+import { findInvitation } from "../../domain/invitations.ts";
 import { findJob } from "../../domain/jobs.ts";
 import { findRestore } from "../../domain/restores.ts";
 import { findSchedule } from "../../domain/schedules.ts";
@@ -21,6 +23,8 @@ type Find = (hub: Hub, actor: Actor, id: string) => Promise<object | null>;
 
 const finders: Partial<Record<string, readonly [typename: string, find: Find]>> = {
   tenant: ["Tenant", findTenant],
+  apiKey: ["ApiKey", findApiKey],
+  invitation: ["Invitation", findInvitation],
   credential: ["Credential", findCredential],
   source: ["Source", findSource],
   schedule: ["Schedule", findSchedule],

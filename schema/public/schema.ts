@@ -1,11 +1,16 @@
 // The public surface, put together.
 import "./failures.ts";
+import "./api-key.ts";
 import "./credential.ts";
+import "./invitation.ts";
 import "./job.ts";
 import "./job-progress.ts";
+import "./membership.ts";
 import "./node.ts";
+import "./password-reset.ts";
 import "./restore.ts";
 import "./schedule.ts";
+import "./session.ts";
 import "./snapshot.ts";
 import "./source.ts";
 import "./tenant.ts";

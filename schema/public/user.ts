@@ -1,30 +1,11 @@
-// The person who is signed in, and how they sign in.
-import { SignInFailedError } from "../../domain/errors.ts";
-import { findViewer, signIn } from "../../domain/users.ts";
-import { Role as roles } from "../../prisma/client/client.ts";
-import { builder } from "./builder.ts";
-import { Tenant } from "./tenant.ts";
+// People: who is signed in, and, for those who operate the platform, everybody.
+import { InvalidInputError } from "../../domain/errors.ts";
+import { countAllUsers, findViewer, listUsers, updateViewer } from "../../domain/users.ts";
+import type { Role as RoleName } from "../../prisma/client/client.ts";
+import { builder, connectionCost } from "./builder.ts";
+import { Role } from "./role.ts";
 
-const Role = builder.enumType("Role", {
-  description: "What a person may do in a tenant; each role may do all that the ones before it may.",
-  values: {
-    VIEWER: { value: roles.VIEWER, description: "May look." },
-    MEMBER: { value: roles.MEMBER, description: "May back up and restore." },
-    ADMIN: { value: roles.ADMIN, description: "May set up sources, credentials and schedules." },
-    OWNER: { value: roles.OWNER, description: "May do everything." },
-  },
-});
-
-const Membership = builder.prismaObject("Membership", {
-  description: "A person's part in a tenant.",
-  fields: (t) => ({
-    role: t.expose("role", { type: Role, description: "What they may do there." }),
-    tenant: t.relation("tenant", { type: Tenant, description: "The tenant." }),
-    createdAt: t.expose("createdAt", { type: "DateTime", description: "Since when." }),
-  }),
-});
-
-const User = builder.prismaObject("User", {
+export const User = builder.prismaObject("User", {
   description: "A person.",
   fields: (t) => ({
     id: t.exposeID("id", { description: "`usr_…`" }),
@@ -33,44 +14,82 @@ const User = builder.prismaObject("User", {
     platformAdmin: t.exposeBoolean("platformAdmin", {
       description: "Operates the platform: makes tenants and workers.",
     }),
-    memberships: t.relation("memberships", { type: Membership, description: "The tenants they have a part in." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When the account was made." }),
   }),
 });
 
-builder.queryField("viewer", (t) =>
-  t.prismaField({
-    type: User,
-    nullable: true,
-    description: "Who is signed in.",
-    resolve: (query, _, __, { hub, actor }) => findViewer(hub, actor(), query),
+const AccountMembership = builder
+  .objectRef<{ readonly role: RoleName; readonly tenant: { readonly id: string; readonly name: string } }>(
+    "AccountMembership",
+  )
+  .implement({
+    description: "A person's part in a tenant, as operators see it: not what there is in the tenant.",
+    fields: (t) => ({
+      tenantId: t.id({ description: "The tenant.", resolve: ({ tenant }) => tenant.id }),
+      tenantName: t.string({ description: "What it is called.", resolve: ({ tenant }) => tenant.name }),
+      role: t.expose("role", { type: Role, description: "What they may do there." }),
+    }),
+  });
+
+// No way leads on from here: operators are nobody in a tenant without a part there, and the list is read outside of the wall.
+const Account = builder.prismaObject("User", {
+  variant: "Account",
+  description: "A person, as operators see them.",
+  fields: (t) => ({
+    id: t.exposeID("id", { description: "`usr_…`" }),
+    email: t.exposeString("email", { description: "What they sign in with." }),
+    name: t.exposeString("name", { description: "What they are called." }),
+    platformAdmin: t.exposeBoolean("platformAdmin", { description: "Operates the platform." }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When the account was made." }),
+    memberships: t.field({
+      type: [AccountMembership],
+      description: "The tenants they have a part in.",
+      select: { memberships: { include: { tenant: true }, orderBy: { tenantId: "asc" } } },
+      resolve: ({ memberships }) => memberships,
+    }),
   }),
+});
+
+const AccountConnection = builder.connectionObject(
+  { type: Account, name: "AccountConnection", description: "A page of accounts: 20 by default, 100 at most." },
+  { name: "AccountEdge", description: "An account on its page." },
 );
 
-builder.relayMutationField(
-  "signIn",
-  {
-    description: "How to sign in.",
-    inputFields: (t) => ({
-      email: t.string({ required: true, description: "The e-mail address of the account." }),
-      password: t.string({ required: true, description: "Its password." }),
-    }),
-  },
-  {
-    description:
-      "Answers a token for the `Authorization: Bearer …` header (or `connectionParams`), valid until it expires.",
-    errors: { types: [SignInFailedError] },
-    resolve: async (_, { input }, { hub, sessions }) => {
-      const user = await signIn(hub, input);
-      return { user, ...(await sessions.issue(user)) };
+builder.queryFields((t) => ({
+  viewer: t.prismaField({
+    type: User,
+    nullable: true,
+    description: "Who is signed in; null for an API key, which is nobody.",
+    resolve: (query, _, __, { hub, actor }) => findViewer(hub, actor(), query),
+  }),
+  users: t.prismaConnection(
+    {
+      type: Account,
+      cursor: "id",
+      complexity: connectionCost,
+      description: "Everybody who has an account, newest first, for operators: 20 a page, 100 at most.",
+      totalCount: (_, __, { hub, actor }) => countAllUsers(hub, actor()),
+      resolve: (query, _, __, { hub, actor }) => listUsers(hub, actor(), query),
     },
+    AccountConnection,
+  ),
+}));
+
+builder.relayMutationField(
+  "updateViewer",
+  {
+    description: "How the signed-in want to be called.",
+    inputFields: (t) => ({
+      name: t.string({ required: true, description: "The name, 1 to 100 characters." }),
+    }),
   },
   {
-    description: "A session.",
-    outputFields: (t) => ({
-      accessToken: t.exposeString("accessToken", { description: "Shown here and never again." }),
-      expiresAt: t.expose("expiresAt", { type: "DateTime", description: "When it ends." }),
-      user: t.expose("user", { type: User, description: "Who is signed in now." }),
-    }),
+    description: "Changes what the signed-in is called.",
+    errors: { types: [InvalidInputError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ viewer: await updateViewer(hub, actor(), input) }),
+  },
+  {
+    description: "The person as they are now.",
+    outputFields: (t) => ({ viewer: t.expose("viewer", { type: User, description: "They." }) }),
   },
 );

@@ -40,8 +40,11 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
     },
     maskedErrors: { maskError: maskErrors(log) },
     // A socket's operations carry the token that it was opened with, all others their own.
-    context: ({ connectionParams, request }) =>
-      publicContext(options, connectionParams ? connectionParams.authorization : request.headers.get("authorization")),
+    context: ({ connectionParams, request, req }) =>
+      publicContext(options, {
+        authorization: connectionParams ? connectionParams.authorization : request.headers.get("authorization"),
+        address: req?.socket.remoteAddress ?? null,
+      }),
   });
   const pages = createPages(options);
   const server = createServer((request, response) => {

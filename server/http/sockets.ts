@@ -1,5 +1,5 @@
 // GraphQL over WebSocket (graphql-ws), through the same plugins, context and masking as over HTTP.
-import type { Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import type { ExecutionArgs, GraphQLError } from "graphql";
 import { useServer } from "graphql-ws/use/ws";
 import type { YogaServerInstance } from "graphql-yoga";
@@ -9,6 +9,8 @@ import type { Authentication } from "../authenticate.ts";
 /** What a socket brought along when it opened; the public context reads the token from it. */
 export interface SocketContext {
   readonly connectionParams?: Readonly<Record<string, unknown>>;
+  /** The request, over HTTP, or the one that opened the socket. */
+  readonly req?: IncomingMessage;
 }
 
 export interface SocketOptions {

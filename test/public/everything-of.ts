@@ -2,12 +2,16 @@
 import { backUp, type PlayedWorker, testedSource } from "../private/played-worker.ts";
 import type { StagedHub } from "../stage/hub.ts";
 import type { StagedTenant } from "../stage/tenant.ts";
-import type { Person } from "./people.ts";
+import { type Person, stagePerson } from "./people.ts";
 
 /** Ids by the noun they name. */
 export interface Ids {
   readonly tenant: string;
   readonly user: string;
+  /** A user with the role VIEWER. */
+  readonly member: string;
+  readonly apiKey: string;
+  readonly invitation: string;
   readonly tenantKey: string;
   readonly credential: string;
   readonly source: string;
@@ -26,16 +30,24 @@ export async function stageEverything(
   const { tenantId } = tenant;
   const source = await testedSource(tenant, worker);
   const snapshot = await backUp(tenant, worker, source);
+  const member = await stagePerson(hub, { tenantId, role: "VIEWER" });
   const { data } = await tenant.ask(
-    `mutation ($source: ID!, $snapshot: ID!) {
+    `mutation ($tenant: ID!, $source: ID!, $snapshot: ID!) {
+      createApiKey(input: { tenantId: $tenant, name: "Staged", role: VIEWER }) { ... on CreateApiKeyPayload { apiKey { id } } }
+      inviteMember(input: { tenantId: $tenant, email: "invited@example.com", role: VIEWER }) {
+        ... on InviteMemberPayload { invitation { id } }
+      }
       createSchedule(input: { sourceId: $source, cron: "30 2 * * *" }) { ... on CreateSchedulePayload { schedule { id } } }
       startRestore(input: { snapshotId: $snapshot, form: ZIP }) { ... on StartRestorePayload { restore { id } } }
     }`,
-    { source, snapshot },
+    { tenant: tenantId, source, snapshot },
   );
   return {
     tenant: tenantId,
     user: owner.userId,
+    member: member.userId,
+    apiKey: data.createApiKey.apiKey.id,
+    invitation: data.inviteMember.invitation.id,
     tenantKey: (await db.tenantKey.findFirstOrThrow({ where: { tenantId } })).id,
     credential: (await db.credential.findFirstOrThrow({ where: { tenantId } })).id,
     source,
@@ -55,24 +67,39 @@ export function unknown(id: string): string {
 /** For every mutation an input that names all it can name. */
 export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
   const { tenant: tenantId, credential: credentialId, source: sourceId, snapshot: snapshotId, job: jobId } = ids;
+  const [token, newPassword] = ["a token of nothing at all", "a new password"];
   const config = { host: "files.example.com", port: 22, username: "backup", path: "/srv" };
   return {
     acceptHostKey: { sourceId },
+    acceptInvitation: { token, name: "New", password: newPassword },
     cancelJob: { jobId },
+    changePassword: { currentPassword: "wrong password of somebody", newPassword },
+    createApiKey: { tenantId, name: "New", role: "VIEWER", sourceIds: [sourceId] },
     createCredential: { tenantId, name: "New", secret: { password: "x" } },
+    createPasswordReset: { email: "nobody@example.com" },
     createSchedule: { sourceId, intervalMinutes: 60 },
     createSource: { tenantId, type: "SFTP", name: "New", config, credentialId },
     createTenant: { name: "New" },
     deleteCredential: { credentialId },
     deleteSnapshot: { snapshotId },
     enrolWorker: { name: "New", role: "BACKUP" },
+    inviteMember: { tenantId, email: "new@example.com", role: "VIEWER" },
+    refreshSession: { refreshToken: token },
+    removeMember: { tenantId, userId: ids.member },
+    resetPassword: { token, newPassword },
+    revokeApiKey: { apiKeyId: ids.apiKey },
+    revokeInvitation: { invitationId: ids.invitation },
     signIn: { email: "nobody@example.com", password: "wrong password of somebody" },
+    signOut: { refreshToken: token },
+    signOutEverywhere: { userId: ids.member },
     startBackup: { sourceId },
     startRestore: { snapshotId, form: "ZIP" },
     testSource: { sourceId },
     testSourceDraft: { tenantId, type: "SFTP", config, credentialId },
     updateCredential: { credentialId, secret: { password: "y" } },
+    updateMember: { tenantId, userId: ids.member, role: "VIEWER" },
     updateSource: { sourceId, name: "Renamed", credentialId },
+    updateViewer: { name: "Renamed" },
   };
 }
 

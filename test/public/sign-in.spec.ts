@@ -22,7 +22,7 @@ describe("signing in", () => {
   let person: Person;
 
   before(async () => {
-    hub = stack.use(await stageHub({ jwtSecret, sessionHours: 2 }));
+    hub = stack.use(await stageHub({ jwtSecret, accessTokenMinutes: 120 }));
     acme = await stageTenant(hub);
     person = await stagePerson(hub, { tenantId: acme.tenantId, role: "ADMIN" });
   });

@@ -1,7 +1,7 @@
 // Which role may do what in a tenant: every verb, every role.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { may, type Verb } from "../../domain/rules/permissions.ts";
+import { isAbove, may, mayWithKey, type Verb } from "../../domain/rules/permissions.ts";
 
 const roles = ["VIEWER", "MEMBER", "ADMIN", "OWNER"] as const;
 
@@ -22,6 +22,43 @@ const least: Record<Verb, (typeof roles)[number]> = {
   createSchedule: "ADMIN",
   updateSchedule: "ADMIN",
   deleteSnapshot: "ADMIN",
+  readInvitations: "ADMIN",
+  inviteMember: "ADMIN",
+  revokeInvitation: "ADMIN",
+  updateMember: "ADMIN",
+  removeMember: "ADMIN",
+  leaveTenant: "VIEWER",
+  readApiKeys: "ADMIN",
+  createApiKey: "ADMIN",
+  revokeApiKey: "ADMIN",
+};
+
+/** What keys may do where their role allows it: everywhere, with what belongs to their sources, or never. A decision for each verb. */
+const withKeys: Record<Verb, "yes" | "whole tenant" | "never"> = {
+  read: "yes",
+  testSource: "yes",
+  testSourceDraft: "whole tenant",
+  startBackup: "yes",
+  startRestore: "yes",
+  cancelJob: "yes",
+  createCredential: "whole tenant",
+  updateCredential: "whole tenant",
+  createSource: "whole tenant",
+  deleteCredential: "whole tenant",
+  updateSource: "yes",
+  acceptHostKey: "yes",
+  createSchedule: "yes",
+  updateSchedule: "yes",
+  deleteSnapshot: "yes",
+  readInvitations: "never",
+  inviteMember: "never",
+  revokeInvitation: "never",
+  updateMember: "never",
+  removeMember: "never",
+  leaveTenant: "never",
+  readApiKeys: "never",
+  createApiKey: "never",
+  revokeApiKey: "never",
 };
 
 for (const role of roles)
@@ -31,3 +68,21 @@ for (const role of roles)
       it(`may ${allowed ? "" : "not "}${verb}`, () => assert.equal(may(role, verb), allowed));
     }
   });
+
+for (const role of roles)
+  describe(`a key with the role ${role.toLowerCase()}`, () => {
+    for (const [verb, keys] of Object.entries(withKeys) as [Verb, (typeof withKeys)[Verb]][]) {
+      const allowed = keys !== "never" && may(role, verb);
+      it(`may ${allowed ? "" : "not "}${verb}`, () =>
+        assert.equal(mayWithKey(role, verb, { someSources: false }), allowed));
+      it(`may ${allowed && keys === "yes" ? "" : "not "}${verb} where it is good for some sources`, () =>
+        assert.equal(mayWithKey(role, verb, { someSources: true }), allowed && keys === "yes"));
+    }
+  });
+
+describe("a role", () => {
+  it("is above those before it, and not above itself", () => {
+    for (const [rank, role] of roles.entries())
+      for (const [other, than] of roles.entries()) assert.equal(isAbove(role, than), rank > other, `${role}, ${than}`);
+  });
+});
