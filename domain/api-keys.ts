@@ -141,7 +141,7 @@ export function listApiKeys(
   query: Prisma.ApiKeyFindManyArgs,
 ): Promise<ApiKey[]> {
   authorize(actor, tenantId, "readApiKeys");
-  return hub.db.apiKey.findMany({ ...query, where: { tenantId }, orderBy: { id: "desc" } });
+  return hub.db.apiKey.findMany({ ...query, where: { AND: [{ tenantId }, query.where ?? {}] } });
 }
 
 /** Throws `ForbiddenError` for those who may not make keys. */

@@ -137,7 +137,7 @@ export function listInvitations(
   query: Prisma.InvitationFindManyArgs,
 ): Promise<Invitation[]> {
   authorize(actor, tenantId, "readInvitations");
-  return hub.db.invitation.findMany({ ...query, where: { tenantId }, orderBy: { id: "desc" } });
+  return hub.db.invitation.findMany({ ...query, where: { AND: [{ tenantId }, query.where ?? {}] } });
 }
 
 /** Throws `ForbiddenError` for those who may not invite. */

@@ -30,7 +30,7 @@ export async function updateViewer(hub: Hub, actor: Actor, input: { name: string
 /** Everybody who has an account: outside of the wall, so `query` leads no further. Throws `ForbiddenError` but for operators. */
 export function listUsers(hub: Hub, actor: Actor, query: Prisma.UserFindManyArgs): Promise<User[]> {
   authorizePlatform(actor);
-  return hub.platform.user.findMany({ ...query, orderBy: { id: "desc" } });
+  return hub.platform.user.findMany(query);
 }
 
 /** Throws `ForbiddenError` for everybody but operators. */

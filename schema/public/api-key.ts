@@ -2,7 +2,8 @@
 import { isAuthorized } from "../../domain/actor.ts";
 import { countApiKeys, createApiKey, listApiKeys, revokeApiKey } from "../../domain/api-keys.ts";
 import { InvalidInputError, NotFoundError, TenantSuspendedError } from "../../domain/errors.ts";
-import { builder, connectionCost } from "./builder.ts";
+import { builder } from "./builder.ts";
+import { byAge, gatedList, listing, ordersOf } from "./listing.ts";
 import { Node } from "./node.ts";
 import { Role } from "./role.ts";
 import { Tenant } from "./tenant.ts";
@@ -36,18 +37,14 @@ const ApiKeyConnection = builder.connectionObject(
   { name: "ApiKeyEdge", description: "An API key on its page." },
 );
 
+const apiKeyList = listing({ model: "ApiKey", connection: ApiKeyConnection, orders: ordersOf("ApiKey", byAge) });
+
 builder.prismaObjectFields(Tenant, (t) => ({
-  apiKeys: t.prismaConnection(
-    {
-      type: ApiKey,
-      cursor: "id",
-      complexity: connectionCost,
-      description: "The keys of its programs, newest first. For admins and owners.",
-      totalCount: ({ id }, _, { hub, actor }) => countApiKeys(hub, actor(), id),
-      resolve: (query, { id }, _, { hub, actor }) => listApiKeys(hub, actor(), id, query),
-    },
-    ApiKeyConnection,
-  ),
+  apiKeys: gatedList(t, apiKeyList, {
+    description: "The keys of its programs, newest first. For admins and owners.",
+    rows: (query, { hub, actor }, { id }) => listApiKeys(hub, actor(), id, query),
+    count: (_, { hub, actor }, { id }) => countApiKeys(hub, actor(), id),
+  }),
   viewerCanManageApiKeys: t.boolean({
     description: "Whether the signed-in may make API keys and revoke them.",
     resolve: ({ id }, _, { actor }) => isAuthorized(actor(), id, "createApiKey"),

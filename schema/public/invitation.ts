@@ -15,7 +15,8 @@ import {
   listInvitations,
   revokeInvitation,
 } from "../../domain/invitations.ts";
-import { builder, connectionCost } from "./builder.ts";
+import { builder } from "./builder.ts";
+import { byAge, gatedList, listing, ordersOf } from "./listing.ts";
 import { Node } from "./node.ts";
 import { Role } from "./role.ts";
 import { issued, Session } from "./session.ts";
@@ -41,18 +42,18 @@ const InvitationConnection = builder.connectionObject(
   { name: "InvitationEdge", description: "An invitation on its page." },
 );
 
+const invitationList = listing({
+  model: "Invitation",
+  connection: InvitationConnection,
+  orders: ordersOf("Invitation", byAge),
+});
+
 builder.prismaObjectField(Tenant, "invitations", (t) =>
-  t.prismaConnection(
-    {
-      type: Invitation,
-      cursor: "id",
-      complexity: connectionCost,
-      description: "Who was invited, newest first. For admins and owners.",
-      totalCount: ({ id }, _, { hub, actor }) => countInvitations(hub, actor(), id),
-      resolve: (query, { id }, _, { hub, actor }) => listInvitations(hub, actor(), id, query),
-    },
-    InvitationConnection,
-  ),
+  gatedList(t, invitationList, {
+    description: "Who was invited, newest first. For admins and owners.",
+    rows: (query, { hub, actor }, { id }) => listInvitations(hub, actor(), id, query),
+    count: (_, { hub, actor }, { id }) => countInvitations(hub, actor(), id),
+  }),
 );
 
 builder.relayMutationField(

@@ -24,6 +24,8 @@ export interface Orders {
 /** How the rows of a model are listed, wherever they are listed. */
 export interface Listing<Model extends ModelName = ModelName> {
   readonly model: Model;
+  /** The type that shows them, where it is not called as the model is. */
+  readonly type?: string;
   readonly connection: object;
   readonly orders: Orders;
   readonly filter: object | null;
@@ -58,6 +60,7 @@ export const byAge = {
 /** Describes how the rows of `model` are listed. `where` gets the empty filter too: what it says then is what the list is of. */
 export function listing<Model extends ModelName, Filter extends object = object>(options: {
   readonly model: Model;
+  readonly type?: string;
   /** The `…Connection`, as made by `builder.connectionObject`. */
   readonly connection: object;
   readonly orders: Orders;
@@ -118,33 +121,52 @@ export function relatedList(
   });
 }
 
+interface Found<Model extends ModelName, Parent> {
+  readonly description: string;
+  readonly rows: (
+    query: PageQuery & { where: WhereOf<Model> },
+    context: PublicContext,
+    parent: Parent,
+  ) => Promise<object[]>;
+  readonly count: (where: WhereOf<Model>, context: PublicContext, parent: Parent) => Promise<number>;
+}
+
 /** A field of the root that lists what `rows` finds; `count` says how many there are of it in all. */
 export function rootList<Model extends ModelName>(
   t: object,
   list: Listing<Model>,
-  {
-    description,
-    rows,
-    count,
-  }: {
-    readonly description: string;
-    readonly rows: (query: PageQuery & { where: WhereOf<Model> }, context: PublicContext) => Promise<object[]>;
-    readonly count: (where: WhereOf<Model>, context: PublicContext) => Promise<number>;
-  },
+  found: Found<Model, unknown>,
 ): FieldRef<Types, unknown, "Query"> {
+  return foundList(t, list, found);
+}
+
+/** A field of a node that lists what `rows` finds for it: for lists that have a gate of their own. A statement for each parent. */
+export function gatedList<Model extends ModelName>(
+  t: object,
+  list: Listing<Model>,
+  found: Found<Model, { readonly id: string }>,
+): FieldRef<Types, unknown, "PrismaObject"> {
+  return foundList(t, list, found);
+}
+
+function foundList<Model extends ModelName, Parent, Kind extends "PrismaObject" | "Query">(
+  t: object,
+  list: Listing<Model>,
+  { description, rows, count }: Found<Model, Parent>,
+): FieldRef<Types, unknown, Kind> {
   return connect(t, list, {
     description,
-    resolve: async (_: unknown, args: ListArguments, context: PublicContext, info: GraphQLResolveInfo) => {
+    resolve: async (parent: Parent, args: ListArguments, context: PublicContext, info: GraphQLResolveInfo) => {
       const { page, select, counted, order, by } = plan(list, args);
       const selected = queryFromInfo({
         context,
         info,
-        typeName: list.model,
+        typeName: list.type ?? list.model,
         select: select as never,
         paths: [["nodes"], ["edges", "node"]],
       });
-      const found = await rows({ ...page, ...(selected as object) }, context);
-      return showPage(args, found as Row[], order, by, () => count(counted, context));
+      const found = await rows({ ...page, ...(selected as object) }, context, parent);
+      return showPage(args, found as Row[], order, by, () => count(counted, context, parent));
     },
   });
 }

@@ -2,7 +2,8 @@
 import { isAuthorized } from "../../domain/actor.ts";
 import { LastOwnerError, NotFoundError } from "../../domain/errors.ts";
 import { removeMember, updateMember } from "../../domain/memberships.ts";
-import { builder, connectionCost } from "./builder.ts";
+import { builder } from "./builder.ts";
+import { listing, onlyOrder, relatedList } from "./listing.ts";
 import { Role } from "./role.ts";
 import { Tenant } from "./tenant.ts";
 import { User } from "./user.ts";
@@ -30,18 +31,16 @@ builder.prismaObjectField(User, "memberships", (t) =>
   }),
 );
 
+const membershipList = listing({
+  model: "Membership",
+  connection: MembershipConnection,
+  orders: onlyOrder(["userId", "asc"]),
+});
+
 builder.prismaObjectFields(Tenant, (t) => ({
-  members: t.relatedConnection(
-    "memberships",
-    {
-      cursor: "tenantId_userId",
-      totalCount: true,
-      query: { orderBy: { userId: "asc" } },
-      complexity: connectionCost,
-      description: "The people who have a part in it. Every member sees the others and their addresses.",
-    },
-    MembershipConnection,
-  ),
+  members: relatedList(t, "memberships", membershipList, {
+    description: "The people who have a part in it. Every member sees the others and their addresses.",
+  }),
   viewerCanManageMembers: t.boolean({
     description: "Whether the signed-in may invite people, give them other roles and remove them.",
     resolve: ({ id }, _, { actor }) => isAuthorized(actor(), id, "updateMember"),

@@ -2,7 +2,8 @@
 import { InvalidInputError } from "../../domain/errors.ts";
 import { countAllUsers, findViewer, listUsers, updateViewer } from "../../domain/users.ts";
 import type { Role as RoleName } from "../../prisma/client/client.ts";
-import { builder, connectionCost } from "./builder.ts";
+import { builder } from "./builder.ts";
+import { byAge, listing, ordersOf, rootList } from "./listing.ts";
 import { Role } from "./role.ts";
 
 export const User = builder.prismaObject("User", {
@@ -55,6 +56,13 @@ const AccountConnection = builder.connectionObject(
   { name: "AccountEdge", description: "An account on its page." },
 );
 
+const accountList = listing({
+  model: "User",
+  type: "Account",
+  connection: AccountConnection,
+  orders: ordersOf("Account", byAge),
+});
+
 builder.queryFields((t) => ({
   viewer: t.prismaField({
     type: User,
@@ -62,17 +70,11 @@ builder.queryFields((t) => ({
     description: "Who is signed in; null for an API key, which is nobody.",
     resolve: (query, _, __, { hub, actor }) => findViewer(hub, actor(), query),
   }),
-  users: t.prismaConnection(
-    {
-      type: Account,
-      cursor: "id",
-      complexity: connectionCost,
-      description: "Everybody who has an account, newest first, for operators: 20 a page, 100 at most.",
-      totalCount: (_, __, { hub, actor }) => countAllUsers(hub, actor()),
-      resolve: (query, _, __, { hub, actor }) => listUsers(hub, actor(), query),
-    },
-    AccountConnection,
-  ),
+  users: rootList(t, accountList, {
+    description: "Everybody who has an account, newest first, for operators: 20 a page, 100 at most.",
+    rows: (query, { hub, actor }) => listUsers(hub, actor(), query),
+    count: (_, { hub, actor }) => countAllUsers(hub, actor()),
+  }),
 }));
 
 builder.relayMutationField(
