@@ -98,6 +98,10 @@ describe("an invitation", () => {
     const answers = await Promise.all(Array.from({ length: 4 }, () => accept({ token, ...account })));
     assert.equal(answers.filter((answer) => "role" in answer).length, 1);
     assert.deepEqual(await accept({ token, ...account }), refused);
+    const person = await stagePerson(hub);
+    const second = await invite(owner.ask, person.email);
+    const again = await Promise.all(Array.from({ length: 6 }, () => accept({ token: second.token }, person.token)));
+    assert.deepEqual(again.map(({ code }) => code ?? "in").sort(), [...Array(5).fill("INVALID_TOKEN"), "in"]);
   });
 
   it("answers the same where it is unknown, used, revoked, expired or replaced", async () => {
