@@ -18,15 +18,31 @@ const preparations: Record<string, readonly string[]> = {
 
 /** Mutations that are refused with the input of `everything-of.ts`, and why. What is refused leaves no row. */
 const refused: Record<string, string> = {
+  acceptInvitation: "INVALID_TOKEN",
   cancelJob: "JOB_ENDED",
+  changePassword: "WRONG_PASSWORD",
+  createPasswordReset: "NOT_FOUND",
   deleteCredential: "CREDENTIAL_IN_USE",
   deleteSnapshot: "SNAPSHOT_IN_USE",
+  refreshSession: "SESSION_ENDED",
+  resetPassword: "INVALID_TOKEN",
   signIn: "SIGN_IN_FAILED",
+  signOut: "SESSION_ENDED",
 };
+
+/** What others cannot be tried after: the next one begins with a tenant of its own. */
+const spoiling = [
+  ...["acceptHostKey", "deleteTenant", "leaveTenant", "removeMember", "retireWorker", "startBackup", "suspendTenant"],
+  ...["revokeApiKey", "revokeInvitation", "signOutEverywhere", "updateMember"],
+];
+
+/** What everybody may do with themselves, whatever their role in a tenant. */
+const ofOneself = ["leaveTenant", "updateViewer"];
 
 describe("the audit of the public surface", () => {
   const stack = new AsyncDisposableStack();
   let hub: StagedHub;
+  let staged: ReturnType<typeof stage> | null = null;
   before(async () => {
     hub = stack.use(await stageHub({ leaseSeconds: 600, sweepSeconds: 3600 }));
   });
@@ -50,7 +66,9 @@ describe("the audit of the public surface", () => {
   for (const name of Object.keys(publicSchema.getMutationType()?.getFields() ?? {}).sort())
     it(`has ${name in refused ? "no row" : "one row, with the actor and no secret,"} for ${name}`, async () => {
       const { db } = hub.running.hub;
-      const { tenant, all, owner } = await stage();
+      staged ??= stage();
+      const { tenant, all, owner } = await staged;
+      if (spoiling.includes(name)) staged = null;
       const run = async (each: string) => (await tenant.ask(mutation(each), { input: all[each] })).data?.[each];
       for (const each of preparations[name] ?? []) assert.match((await run(each)).__typename, /Payload$/);
       const earlier = await db.auditEvent.count();
@@ -71,7 +89,7 @@ describe("the audit of the public surface", () => {
     const stranger = await stagePerson(hub, { tenantId: tenant.tenantId, role: "VIEWER" });
     const earlier = await hub.running.hub.db.auditEvent.count();
     for (const name of Object.keys(all))
-      if (!(name in refused)) await stranger.ask(mutation(name), { input: all[name] });
+      if (!(name in refused || ofOneself.includes(name))) await stranger.ask(mutation(name), { input: all[name] });
     const rows = await hub.running.hub.db.auditEvent.findMany({ orderBy: { id: "asc" }, skip: earlier });
     assert.deepEqual(rows, []);
   });
