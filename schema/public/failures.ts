@@ -4,6 +4,7 @@ import {
   BackupAlreadyRunningError,
   CredentialInUseError,
   CustomerKeyRequiredError,
+  DeletionDueError,
   type DomainError,
   HostNotAllowedError,
   type InputFault as InputFaultFacts,
@@ -21,6 +22,7 @@ import {
   SourceDisabledError,
   SourceNotTestedError,
   TenantSuspendedError,
+  WorkerInUseError,
   WrongPasswordError,
 } from "../../domain/errors.ts";
 import { builder } from "./builder.ts";
@@ -64,6 +66,13 @@ builder.objectType(BackupAlreadyRunningError, {
   fields: (t) => ({ jobId: t.exposeID("jobId", { description: "The backup under way." }) }),
 });
 
+builder.objectType(WorkerInUseError, {
+  name: "WorkerInUseError",
+  description: "The worker keeps snapshots that could not be restored without it.",
+  interfaces: [Failure],
+  fields: (t) => ({ snapshotCount: t.exposeInt("snapshotCount", { description: "How many." }) }),
+});
+
 const plainFailures = [
   [HostNotAllowedError, "HostNotAllowedError", "The host is not one that may be connected to."],
   [CredentialInUseError, "CredentialInUseError", "A source uses this credential."],
@@ -75,7 +84,8 @@ const plainFailures = [
   [InvalidTokenError, "InvalidTokenError", "The token does not work, or not any more; why, is not said."],
   [AlreadyMemberError, "AlreadyMemberError", "The person has a part in the tenant already."],
   [LastOwnerError, "LastOwnerError", "Nobody would be left to own the tenant."],
-  [TenantSuspendedError, "TenantSuspendedError", "The tenant is suspended: nothing new can be begun."],
+  [TenantSuspendedError, "TenantSuspendedError", "The tenant is suspended or being deleted: nothing new can be begun."],
+  [DeletionDueError, "DeletionDueError", "The deletion has begun and cannot be taken back any more."],
   [SourceDisabledError, "SourceDisabledError", "The source is disabled."],
   [SourceNotTestedError, "SourceNotTestedError", "The source's host key is not known yet: test it once first."],
   [

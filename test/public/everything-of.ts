@@ -64,10 +64,25 @@ export function unknown(id: string): string {
   return `${id.slice(0, 4)}${"0".repeat(32)}`;
 }
 
+/** Mutations for operators of the platform alone: whoever is none is refused, whatever is named. */
+export const forOperators = [
+  ...[
+    "createPasswordReset",
+    "createTenant",
+    "resumeTenant",
+    "setTenantQuotas",
+    "suspendTenant",
+    "resetSetting",
+    "updateSetting",
+  ],
+  ...["drainWorker", "enrolWorker", "resumeWorker", "retireWorker", "updateWorker"],
+];
+
 /** For every mutation an input that names all it can name. */
 export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
   const { tenant: tenantId, credential: credentialId, source: sourceId, snapshot: snapshotId, job: jobId } = ids;
   const [token, newPassword] = ["a token of nothing at all", "a new password"];
+  const { worker: workerId } = ids;
   const config = { host: "files.example.com", port: 22, username: "backup", path: "/srv" };
   return {
     acceptHostKey: { sourceId },
@@ -82,6 +97,8 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     createTenant: { name: "New" },
     deleteCredential: { credentialId },
     deleteSnapshot: { snapshotId },
+    deleteTenant: { tenantId, confirmName: "Acme" },
+    drainWorker: { workerId },
     enrolWorker: { name: "New", role: "BACKUP" },
     inviteMember: { tenantId, email: "new@example.com", role: "VIEWER" },
     refreshSession: { refreshToken: token },
@@ -89,17 +106,27 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     resetPassword: { token, newPassword },
     revokeApiKey: { apiKeyId: ids.apiKey },
     revokeInvitation: { invitationId: ids.invitation },
+    resetSetting: { key: "DOWNLOAD_EXPIRATION_HOURS" },
+    resumeTenant: { tenantId },
+    resumeWorker: { workerId },
+    retireWorker: { workerId, force: true },
+    setTenantQuotas: { tenantId, plan: "large", maxSources: 1000 },
     signIn: { email: "nobody@example.com", password: "wrong password of somebody" },
     signOut: { refreshToken: token },
     signOutEverywhere: { userId: ids.member },
     startBackup: { sourceId },
     startRestore: { snapshotId, form: "ZIP" },
+    suspendTenant: { tenantId, reason: "unpaid" },
     testSource: { sourceId },
     testSourceDraft: { tenantId, type: "SFTP", config, credentialId },
     updateCredential: { credentialId, secret: { password: "y" } },
     updateMember: { tenantId, userId: ids.member, role: "VIEWER" },
-    updateSource: { sourceId, name: "Renamed", credentialId },
     updateViewer: { name: "Renamed" },
+    undeleteTenant: { tenantId },
+    updateSetting: { key: "DOWNLOAD_EXPIRATION_HOURS", value: 2 },
+    updateSource: { sourceId, name: "Renamed", credentialId },
+    updateTenant: { tenantId, name: "Acme" },
+    updateWorker: { workerId, name: "Renamed" },
   };
 }
 
