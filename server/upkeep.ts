@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import type { Hub } from "../domain/hub.ts";
 import { sweepLeases } from "../domain/leases.ts";
 import { expireRestores } from "../domain/restores.ts";
-import { runDueSchedules } from "../domain/schedules.ts";
+import { runDueSchedules } from "../domain/due-schedules.ts";
 import { markOfflineWorkers } from "../domain/workers.ts";
 
 const duties = { runDueSchedules, sweepLeases, expireRestores, markOfflineWorkers } as const;

@@ -19,6 +19,7 @@ import {
   SnapshotInUseError,
   SnapshotNotRestorableError,
   SourceDisabledError,
+  SourceHasSnapshotsError,
   SourceNotTestedError,
   TenantSuspendedError,
   WrongPasswordError,
@@ -62,6 +63,13 @@ builder.objectType(BackupAlreadyRunningError, {
   description: "A backup of this source is queued or running already.",
   interfaces: [Failure],
   fields: (t) => ({ jobId: t.exposeID("jobId", { description: "The backup under way." }) }),
+});
+
+builder.objectType(SourceHasSnapshotsError, {
+  name: "SourceHasSnapshotsError",
+  description: "Snapshots of the source are still kept.",
+  interfaces: [Failure],
+  fields: (t) => ({ count: t.exposeInt("count", { description: "How many." }) }),
 });
 
 const plainFailures = [

@@ -68,6 +68,7 @@ export function unknown(id: string): string {
 export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
   const { tenant: tenantId, credential: credentialId, source: sourceId, snapshot: snapshotId, job: jobId } = ids;
   const [token, newPassword] = ["a token of nothing at all", "a new password"];
+  const { schedule: scheduleId } = ids;
   const config = { host: "files.example.com", port: 22, username: "backup", path: "/srv" };
   return {
     acceptHostKey: { sourceId },
@@ -81,7 +82,11 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     createSource: { tenantId, type: "SFTP", name: "New", config, credentialId },
     createTenant: { name: "New" },
     deleteCredential: { credentialId },
+    deleteSchedule: { scheduleId },
     deleteSnapshot: { snapshotId },
+    deleteSource: { sourceId },
+    disableSource: { sourceId },
+    enableSource: { sourceId },
     enrolWorker: { name: "New", role: "BACKUP" },
     inviteMember: { tenantId, email: "new@example.com", role: "VIEWER" },
     refreshSession: { refreshToken: token },
@@ -89,6 +94,8 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     resetPassword: { token, newPassword },
     revokeApiKey: { apiKeyId: ids.apiKey },
     revokeInvitation: { invitationId: ids.invitation },
+    pauseSchedule: { scheduleId },
+    resumeSchedule: { scheduleId },
     signIn: { email: "nobody@example.com", password: "wrong password of somebody" },
     signOut: { refreshToken: token },
     signOutEverywhere: { userId: ids.member },
@@ -98,6 +105,7 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     testSourceDraft: { tenantId, type: "SFTP", config, credentialId },
     updateCredential: { credentialId, secret: { password: "y" } },
     updateMember: { tenantId, userId: ids.member, role: "VIEWER" },
+    updateSchedule: { scheduleId, timezone: "Europe/Berlin" },
     updateSource: { sourceId, name: "Renamed", credentialId },
     updateViewer: { name: "Renamed" },
   };
