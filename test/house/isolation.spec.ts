@@ -198,9 +198,9 @@ describe("a neighbour", () => {
       for (const { name, args } of Object.values(type.getFields())) {
         const filter = getNamedType(args.find((argument) => argument.name === "where")?.type);
         if (!isInputObjectType(filter)) continue;
-        const id = own[type.name.toLowerCase() as keyof Ids];
+        const id: string | undefined = own[type.name.toLowerCase() as keyof Ids];
         const list = `${name}(where: $where) { totalCount nodes { __typename } }`;
-        const query =
+        const query: string =
           type.name === "Query"
             ? `query ($where: ${filter.name}) { ${list} }`
             : `query ($id: ID!, $where: ${filter.name}) { node(id: $id) { ... on ${type.name} { ${list} } } }`;
@@ -208,7 +208,8 @@ describe("a neighbour", () => {
           if (getNamedType(field.type).name !== "ID") continue;
           tried++;
           for (const row of Object.values(theirs)) {
-            const of = (each: string) => askAs(neighbour, query, { id, where: { [field.name]: each } });
+            const of = (each: string): Promise<string> =>
+              askAs(neighbour, query, { id, where: { [field.name]: each } });
             const answer = await of(row);
             assert.equal(answer, await of(unknown(row)), `${type.name}.${name}(${field.name})`);
             assert.match(answer, /"totalCount":0,"nodes":\[\]/);
