@@ -140,9 +140,8 @@ export function relatedList(
       ) => {
         const { page, counted } = plan(list, args);
         const select = selectOf(counted, { ...page, ...selected }, selectedFieldNames(context, info));
-        const found = await batched(parent.id, context, info, (ids) =>
-          loadRelated(context.hub, info.parentType.name as ModelName, ids, select),
-        );
+        const model = info.parentType.extensions.pothosPrismaModel as ModelName;
+        const found = await batched(parent.id, context, info, (ids) => loadRelated(context.hub, model, ids, select));
         return show((found ?? {}) as Row, args);
       },
     },

@@ -68,7 +68,7 @@ describe("a list in a large database", () => {
       const [{ text, values: own }, given] = args;
       if (text && this !== connection) sent.push({ text, values: own ?? given ?? [] });
       return query.apply(this, args as never) as never;
-    } as typeof query;
+    } as unknown as typeof query;
   });
   after(() => stack.disposeAsync());
 
