@@ -8,7 +8,7 @@ import { activeRecipients } from "./keys.ts";
 import { isWithinRunningJobs, remainingBytes } from "./quotas.ts";
 import { typesOverSsh } from "./rules/source-config.ts";
 import { readSetting } from "./settings.ts";
-import { parseDraft } from "./sources.ts";
+import { parseDraft } from "./source-tests.ts";
 import { requireWorker, serves } from "./workers.ts";
 
 export interface ClaimedSource {

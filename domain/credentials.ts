@@ -7,6 +7,7 @@ import { CredentialInUseError, NotFoundError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
 import { nameInput, parseInput } from "./input.ts";
+import type { Verb } from "./rules/permissions.ts";
 import { refuseSuspended } from "./tenants.ts";
 
 const signIn = {
@@ -79,24 +80,37 @@ export async function createCredential(
   });
 }
 
-/** Replaces the secret as a whole; the old one cannot be read or merged. */
+const updateCredentialInput = z.object({ name: nameInput.optional(), secret: secretInput.optional() });
+
+/** Changes what is given. A secret is replaced as a whole: the old one cannot be read or merged. */
 export async function updateCredential(
   hub: Hub,
   actor: Actor,
-  { credentialId, secret }: { credentialId: string; secret: CredentialSecret },
+  {
+    credentialId,
+    ...input
+  }: { credentialId: string; name?: string | null | undefined; secret?: CredentialSecret | null | undefined },
 ): Promise<Credential> {
-  const found = await findCredential(hub, actor, credentialId);
-  if (!found) throw new NotFoundError();
-  authorize(actor, found.tenantId, "updateCredential");
-  const sealed = sealSecret(hub, found.tenantId, found.id, parseInput(secretInput, secret));
+  const { tenantId } = await requireCredential(hub, actor, credentialId, "updateCredential");
+  const { name, secret } = parseInput(updateCredentialInput, {
+    name: input.name ?? undefined,
+    secret: input.secret ?? undefined,
+  });
   return transact(hub, async (tx) => {
-    const credential = await tx.credential.update({ where: { id: found.id }, data: sealed });
+    const before = await lockCredential(tx, credentialId);
+    const credential = await tx.credential.update({
+      where: { id: credentialId },
+      data: {
+        ...(name !== undefined && { name }),
+        ...(secret !== undefined && sealSecret(hub, tenantId, credentialId, secret)),
+      },
+    });
     await audit(tx, actor, {
-      tenantId: found.tenantId,
+      tenantId,
       verb: "updateCredential",
-      objectId: found.id,
-      before: { fields: found.fields },
-      after: { fields: credential.fields },
+      objectId: credentialId,
+      before: { name: before.name, fields: before.fields },
+      after: { name: credential.name, fields: credential.fields, secretReplaced: secret !== undefined },
     });
     return credential;
   });
@@ -108,16 +122,29 @@ export async function deleteCredential(
   actor: Actor,
   { credentialId }: { credentialId: string },
 ): Promise<string> {
-  const found = await findCredential(hub, actor, credentialId);
-  if (!found) throw new NotFoundError();
-  const { id, tenantId, name, fields } = found;
-  authorize(actor, tenantId, "deleteCredential");
+  const { tenantId } = await requireCredential(hub, actor, credentialId, "deleteCredential");
   return transact(hub, async (tx) => {
+    const { id, name, fields } = await lockCredential(tx, credentialId);
     if ((await tx.source.count({ where: { tenantId, credentialId: id } })) > 0) throw new CredentialInUseError();
     await tx.credential.deleteMany({ where: { id } });
     await audit(tx, actor, { tenantId, verb: "deleteCredential", objectId: id, before: { name, fields } });
     return id;
   });
+}
+
+async function requireCredential(hub: Hub, actor: Actor, id: string, verb: Verb): Promise<Credential> {
+  const credential = await findCredential(hub, actor, id);
+  if (!credential) throw new NotFoundError();
+  authorize(actor, credential.tenantId, verb);
+  return credential;
+}
+
+/** Until the transaction ends no source begins to use it. Throws `NotFoundError` where it was deleted meanwhile. */
+async function lockCredential(tx: Transaction, id: string): Promise<Credential> {
+  await tx.$queryRaw`SELECT id FROM credentials WHERE id = ${id} FOR UPDATE`;
+  const credential = await tx.credential.findUnique({ where: { id } });
+  if (!credential) throw new NotFoundError();
+  return credential;
 }
 
 export function findCredential(

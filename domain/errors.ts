@@ -111,6 +111,18 @@ export class SourceDisabledError extends DomainError {
   }
 }
 
+/** Snapshots of the source are still kept. */
+export class SourceHasSnapshotsError extends DomainError {
+  readonly code = "SOURCE_HAS_SNAPSHOTS";
+  readonly count: number;
+  constructor(count: number) {
+    super(
+      `This source has ${count} ${count === 1 ? "snapshot" : "snapshots"}. Delete ${count === 1 ? "it" : "them"} first, or say that ${count === 1 ? "it goes" : "they go"} with it.`,
+    );
+    this.count = count;
+  }
+}
+
 export class TenantSuspendedError extends DomainError {
   readonly code = "TENANT_SUSPENDED";
   constructor(status: "SUSPENDED" | "DELETING" = "SUSPENDED") {

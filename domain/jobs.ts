@@ -14,7 +14,7 @@ import { changeJob, createJob } from "./queue.ts";
 import { refuseFull } from "./quotas.ts";
 import { isEnded } from "./rules/job-states.ts";
 import { routeOf } from "./rules/source-config.ts";
-import { requireSource } from "./sources.ts";
+import { holdSource, requireSource } from "./sources.ts";
 import { refuseSuspended } from "./tenants.ts";
 
 /** Starts a backup now. A source has at most one backup under way; the database holds that wall as well. */
@@ -29,6 +29,7 @@ export async function startBackup(hub: Hub, actor: Actor, { sourceId }: { source
   try {
     return await transact(hub, async (tx, announce) => {
       await refuseFull(tx, await refuseSuspended(tx, tenantId));
+      if ((await holdSource(tx, sourceId)).status !== "ACTIVE") throw new SourceDisabledError();
       const active = await findActiveBackup(tx, tenantId, sourceId);
       if (active) throw new BackupAlreadyRunningError(active.id);
       const job = await createJob(tx, announce, { tenantId, type: "BACKUP", sourceId, priority: 5 });

@@ -12,7 +12,7 @@ import { openTenantKey } from "./keys.ts";
 import { changeJob, ring } from "./queue.ts";
 import { type FailureCode, failureCodes, isFailureCode } from "./rules/failures.ts";
 import { afterAttempt } from "./rules/job-states.ts";
-import { parseDraft } from "./sources.ts";
+import { parseDraft } from "./source-tests.ts";
 import { requireWorker } from "./workers.ts";
 
 /** Of a job's own log: a command that never stops talking fills no database. */

@@ -1,111 +1,230 @@
-// When sources are due, and the jobs that follow from it.
-import type { Job, Prisma, Schedule } from "../prisma/client/client.ts";
+// When sources are due: made, changed, paused, ended. The jobs that follow from it are in due-schedules.ts.
+import * as z from "zod";
+import type { Prisma, Schedule } from "../prisma/client/client.ts";
 import { type Actor, authorize, visibleRow } from "./actor.ts";
 import { audit } from "./audit.ts";
-import { InvalidInputError } from "./errors.ts";
-import type { Announcements } from "./events.ts";
+import { InvalidInputError, NotFoundError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
-import { findActiveBackup } from "./jobs.ts";
-import { changeJob, createJob } from "./queue.ts";
-import { remainingBytes } from "./quotas.ts";
-import type { FailureCode } from "./rules/failures.ts";
-import { nextSlot, timetableFault } from "./rules/schedule.ts";
-import { requireSource } from "./sources.ts";
+import { parseInput } from "./input.ts";
+import type { Verb } from "./rules/permissions.ts";
+import { parsePolicy, type RetentionPolicy, retentionPolicyInput, withoutNulls } from "./rules/retention.ts";
+import { nextSlot, nextSlots, type Timetable, timetableFault } from "./rules/schedule.ts";
+import { holdSource, requireSource } from "./sources.ts";
 import { refuseSuspended } from "./tenants.ts";
 
-export interface CreateScheduleInput {
-  readonly sourceId: string;
+/** When something is due, as a customer says it. */
+export interface TimetableInput {
   readonly cron?: string | null | undefined;
   readonly intervalMinutes?: number | null | undefined;
   readonly timezone?: string | null | undefined;
 }
 
+type PolicyInput = { readonly [Rule in keyof RetentionPolicy]?: number | null | undefined };
+
+export interface CreateScheduleInput extends TimetableInput {
+  readonly sourceId: string;
+  readonly retention?: PolicyInput | null | undefined;
+}
+
 export async function createSchedule(hub: Hub, actor: Actor, input: CreateScheduleInput): Promise<Schedule> {
   const source = await requireSource(hub, actor, input.sourceId);
-  authorize(actor, source.tenantId, "createSchedule");
-  const timetable = {
-    cron: input.cron?.trim() ?? null,
-    intervalMinutes: input.intervalMinutes ?? null,
-    timezone: input.timezone ?? "UTC",
-  };
-  const fault = timetableFault(timetable);
-  if (fault) throw new InvalidInputError([{ path: "", message: fault }]);
+  const { tenantId, id: sourceId } = source;
+  authorize(actor, tenantId, "createSchedule");
+  const timetable = parseTimetable(input);
+  const retention = parseRetention(input.retention ?? {});
   return transact(hub, async (tx) => {
-    await refuseSuspended(tx, source.tenantId);
+    await refuseSuspended(tx, tenantId);
+    await holdSource(tx, sourceId);
     const at = await now(tx);
     const schedule = await tx.schedule.create({
       data: {
         id: newId("schedule", at),
-        tenantId: source.tenantId,
-        sourceId: source.id,
+        tenantId,
+        sourceId,
         ...timetable,
+        retention,
         nextRunAt: nextSlot(timetable, at),
       },
     });
     await audit(tx, actor, {
-      tenantId: source.tenantId,
+      tenantId,
       verb: "createSchedule",
       objectId: schedule.id,
-      after: { sourceId: source.id, ...timetable },
+      after: { sourceId, ...facts(schedule) },
     });
     return schedule;
   });
 }
 
+export interface UpdateScheduleInput extends TimetableInput {
+  readonly scheduleId: string;
+  readonly retention?: PolicyInput | null | undefined;
+}
+
 /**
- * Makes the jobs of every slot that has come. Safe to run in several hubs at once: rows are locked, and a slot is unique in the
- * database. Missed slots are caught up once; a slot that comes while a backup of the source is under way is passed over.
+ * Changes what is given and keeps the rest: a cron expression takes the place of an interval, and the other way round. A
+ * retention policy is replaced as a whole. With another timetable the next run is that one's next slot.
  */
-export async function runDueSchedules(hub: Hub): Promise<number> {
-  return transact(hub, async (tx, announce) => {
-    const at = await now(tx);
-    const due = await tx.$queryRaw<{ id: string }[]>`
-      SELECT s.id FROM schedules s
-        JOIN tenants t ON t.id = s.tenant_id AND t.status = 'ACTIVE'
-        JOIN sources c ON c.id = s.source_id AND c.status = 'ACTIVE'
-      WHERE s.status = 'ENABLED' AND s.next_run_at <= now()
-      ORDER BY s.next_run_at LIMIT 100 FOR UPDATE OF s SKIP LOCKED`;
-    let made = 0;
-    for (const { id } of due) {
-      const schedule = await tx.schedule.findUniqueOrThrow({ where: { id } });
-      const slotAt = schedule.nextRunAt;
-      if (!(await findActiveBackup(tx, schedule.tenantId, schedule.sourceId))) {
-        const job = await createJob(tx, announce, {
-          tenantId: schedule.tenantId,
-          type: "BACKUP",
-          sourceId: schedule.sourceId,
-          scheduleId: schedule.id,
-          slotAt,
-        });
-        await failWhereFull(tx, announce, job);
-        made++;
-      }
-      await tx.schedule.update({ where: { id }, data: { lastSlotAt: slotAt, nextRunAt: nextSlot(schedule, at) } });
-    }
-    return made;
+export async function updateSchedule(
+  hub: Hub,
+  actor: Actor,
+  { scheduleId, ...input }: UpdateScheduleInput,
+): Promise<Schedule> {
+  const { tenantId } = await requireSchedule(hub, actor, scheduleId, "updateSchedule");
+  const retention = input.retention ? parseRetention(input.retention) : undefined;
+  return transact(hub, async (tx) => {
+    const before = await lockSchedule(tx, scheduleId);
+    const timetable = parseTimetable(changedTimetable(before, input));
+    const moved =
+      timetable.cron !== before.cron ||
+      timetable.intervalMinutes !== before.intervalMinutes ||
+      timetable.timezone !== before.timezone;
+    const isDue = moved && before.status === "ENABLED";
+    const schedule = await tx.schedule.update({
+      where: { id: scheduleId },
+      data: {
+        ...timetable,
+        ...(retention !== undefined && { retention }),
+        ...(isDue && { nextRunAt: nextSlot(timetable, await now(tx)) }),
+      },
+    });
+    await audit(tx, actor, {
+      tenantId,
+      verb: "updateSchedule",
+      objectId: scheduleId,
+      before: facts(before),
+      after: facts(schedule),
+    });
+    return schedule;
   });
 }
 
-/** A slot that the tenant's plan leaves no room for is not passed over in silence: its job says why. */
-async function failWhereFull(tx: Transaction, announce: Announcements, { id: jobId, tenantId }: Job): Promise<void> {
-  const tenant = await tx.tenant.findUniqueOrThrow({ where: { id: tenantId } });
-  if ((await remainingBytes(tx, tenant)) !== 0n) return;
-  const failure = {
-    code: "QUOTA_EXCEEDED" satisfies FailureCode,
-    message: "Your plan leaves no room for more backups.",
-  };
-  await changeJob(tx, announce, {
-    jobId,
-    data: {
-      status: "FAILED",
-      endedAt: await now(tx),
-      errorCode: failure.code,
-      errorMessage: failure.message,
-    },
-    kind: "state",
-    facts: { status: "FAILED", ...failure },
+/** Nothing comes due until it is resumed. A backup under way goes on. */
+export function pauseSchedule(hub: Hub, actor: Actor, { scheduleId }: { scheduleId: string }): Promise<Schedule> {
+  return changeStatus(hub, actor, scheduleId, "pauseSchedule", "DISABLED");
+}
+
+/** Goes on with the next slot from now: those that passed in the meantime are not caught up. */
+export function resumeSchedule(hub: Hub, actor: Actor, { scheduleId }: { scheduleId: string }): Promise<Schedule> {
+  return changeStatus(hub, actor, scheduleId, "resumeSchedule", "ENABLED");
+}
+
+async function changeStatus(
+  hub: Hub,
+  actor: Actor,
+  scheduleId: string,
+  verb: "pauseSchedule" | "resumeSchedule",
+  status: Schedule["status"],
+): Promise<Schedule> {
+  const { tenantId } = await requireSchedule(hub, actor, scheduleId, verb);
+  return transact(hub, async (tx) => {
+    const before = await lockSchedule(tx, scheduleId);
+    if (before.status === status) return before;
+    const schedule = await tx.schedule.update({
+      where: { id: scheduleId },
+      data: { status, nextRunAt: status === "ENABLED" ? nextSlot(before, await now(tx)) : null },
+    });
+    await audit(tx, actor, {
+      tenantId,
+      verb,
+      objectId: scheduleId,
+      before: { status: before.status },
+      after: { status },
+    });
+    return schedule;
   });
+}
+
+/** Its jobs stay, and say no more what they came of. */
+export async function deleteSchedule(hub: Hub, actor: Actor, { scheduleId }: { scheduleId: string }): Promise<string> {
+  const { tenantId } = await requireSchedule(hub, actor, scheduleId, "deleteSchedule");
+  return transact(hub, async (tx) => {
+    const before = await lockSchedule(tx, scheduleId);
+    await forget(tx, tenantId, [scheduleId]);
+    await audit(tx, actor, {
+      tenantId,
+      verb: "deleteSchedule",
+      objectId: scheduleId,
+      before: { sourceId: before.sourceId, ...facts(before), status: before.status },
+    });
+    return scheduleId;
+  });
+}
+
+/** Ends what a locked source is due by; returns the ids. */
+export async function deleteSchedulesOf(
+  tx: Transaction,
+  { tenantId, id: sourceId }: { tenantId: string; id: string },
+): Promise<string[]> {
+  const rows = await tx.schedule.findMany({ where: { tenantId, sourceId }, select: { id: true } });
+  const ids = rows.map(({ id }) => id);
+  await forget(tx, tenantId, ids);
+  return ids;
+}
+
+async function forget(tx: Transaction, tenantId: string, ids: string[]): Promise<void> {
+  await tx.job.updateMany({ where: { tenantId, scheduleId: { in: ids } }, data: { scheduleId: null, slotAt: null } });
+  await tx.schedule.deleteMany({ where: { tenantId, id: { in: ids } } });
+}
+
+/** The next slots of a saved timetable, from now on; none of one that is paused. */
+export async function nextRuns(hub: Hub, schedule: Schedule, count: number): Promise<Date[]> {
+  return schedule.status === "ENABLED" ? nextSlots(schedule, await now(hub.db), countOfRuns(count)) : [];
+}
+
+/** When something would be due. Throws `InvalidInputError` for what no schedule could be made of. */
+export async function previewSchedule(hub: Hub, input: TimetableInput, count: number): Promise<Date[]> {
+  return nextSlots(parseTimetable(input), await now(hub.db), countOfRuns(count));
+}
+
+function countOfRuns(count: number): number {
+  if (count >= 1 && count <= 50) return count;
+  throw new InvalidInputError([{ path: "first", message: "Ask for 1 to 50 runs at once." }]);
+}
+
+/** Throws `InvalidInputError`. */
+function parseTimetable({ cron, intervalMinutes, timezone }: TimetableInput): Timetable {
+  const timetable = {
+    cron: cron?.trim() ?? null,
+    intervalMinutes: intervalMinutes ?? null,
+    timezone: timezone ?? "UTC",
+  };
+  const fault = timetableFault(timetable);
+  if (fault) throw new InvalidInputError([{ path: "", message: fault }]);
+  return timetable;
+}
+
+function changedTimetable(before: Timetable, { cron, intervalMinutes, timezone }: TimetableInput): TimetableInput {
+  const kept = cron == null && intervalMinutes == null ? before : { cron, intervalMinutes };
+  return { cron: kept.cron, intervalMinutes: kept.intervalMinutes, timezone: timezone ?? before.timezone };
+}
+
+/** Without the rules that were left out. Throws `InvalidInputError`. */
+function parseRetention(input: PolicyInput): RetentionPolicy {
+  const { retention } = parseInput(z.object({ retention: retentionPolicyInput }), { retention: withoutNulls(input) });
+  const { minAgeDays = 0, maxAgeDays = minAgeDays } = retention;
+  if (minAgeDays <= maxAgeDays) return retention;
+  throw new InvalidInputError([{ path: "retention.minAgeDays", message: "The least age is not above the greatest." }]);
+}
+
+function facts({ cron, intervalMinutes, timezone, retention }: Schedule): Prisma.InputJsonObject {
+  return { cron, intervalMinutes, timezone, retention: parsePolicy(retention) };
+}
+
+async function requireSchedule(hub: Hub, actor: Actor, id: string, verb: Verb): Promise<Schedule> {
+  const schedule = await findSchedule(hub, actor, id);
+  if (!schedule) throw new NotFoundError();
+  authorize(actor, schedule.tenantId, verb);
+  return schedule;
+}
+
+/** Until the transaction ends no slot of it is taken. Throws `NotFoundError` where it was deleted meanwhile. */
+async function lockSchedule(tx: Transaction, id: string): Promise<Schedule> {
+  await tx.$queryRaw`SELECT id FROM schedules WHERE id = ${id} FOR UPDATE`;
+  const schedule = await tx.schedule.findUnique({ where: { id } });
+  if (!schedule) throw new NotFoundError();
+  return schedule;
 }
 
 export function findSchedule(

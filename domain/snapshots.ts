@@ -3,7 +3,8 @@ import type { Job, Prisma, Snapshot } from "../prisma/client/client.ts";
 import { type Actor, authorize, visibleRow } from "./actor.ts";
 import { audit } from "./audit.ts";
 import { NotFoundError, SnapshotInUseError } from "./errors.ts";
-import { type Hub, transact } from "./hub.ts";
+import type { Announcements } from "./events.ts";
+import { type Hub, type Transaction, transact } from "./hub.ts";
 import { createJob } from "./queue.ts";
 
 /** Where a snapshot's files lie below a storage base, and the prefix of its object keys. Only ids ever enter a path. */
@@ -27,30 +28,45 @@ export async function deleteSnapshot(hub: Hub, actor: Actor, { snapshotId }: { s
   const { tenantId } = found;
   authorize(actor, tenantId, "deleteSnapshot");
   return transact(hub, async (tx, announce) => {
-    await tx.$queryRaw`SELECT id FROM snapshots WHERE id = ${snapshotId} FOR UPDATE`;
-    const snapshot = await tx.snapshot.findUniqueOrThrow({ where: { id: snapshotId } });
-    const earlier = await tx.job.findFirst({
-      where: {
-        tenantId,
-        targetSnapshotId: snapshotId,
-        type: "DELETE_SNAPSHOT",
-        status: { in: ["QUEUED", "RUNNING", "FINALIZING", "COMPLETED"] },
-      },
-    });
+    const snapshot = await lockSnapshot(tx, snapshotId);
+    const earlier = await findDeletion(tx, snapshot);
     if (earlier) return earlier;
-    if (snapshot.pinned) throw new SnapshotInUseError("pinned");
-    if ((await tx.restore.count({ where: { tenantId, snapshotId, status: "PREPARING" } })) > 0)
-      throw new SnapshotInUseError("being restored");
-    await tx.snapshot.update({ where: { id: snapshotId }, data: { status: "DELETING" } });
-    const job = await createJob(tx, announce, {
-      tenantId,
-      type: "DELETE_SNAPSHOT",
-      targetSnapshotId: snapshotId,
-      targetWorkerId: snapshot.workerId,
-    });
+    const job = await queueDeletion(tx, announce, snapshot);
     await audit(tx, actor, { tenantId, verb: "deleteSnapshot", objectId: snapshotId });
     return job;
   });
+}
+
+/** Queues the job that removes the bytes of a locked snapshot. Throws `SnapshotInUseError`. */
+export async function queueDeletion(tx: Transaction, announce: Announcements, snapshot: Snapshot): Promise<Job> {
+  const { id: snapshotId, tenantId } = snapshot;
+  if (snapshot.pinned) throw new SnapshotInUseError("pinned");
+  if ((await tx.restore.count({ where: { tenantId, snapshotId, status: "PREPARING" } })) > 0)
+    throw new SnapshotInUseError("being restored");
+  await tx.snapshot.update({ where: { id: snapshotId }, data: { status: "DELETING" } });
+  return createJob(tx, announce, {
+    tenantId,
+    type: "DELETE_SNAPSHOT",
+    targetSnapshotId: snapshotId,
+    targetWorkerId: snapshot.workerId,
+  });
+}
+
+/** The deletion of this snapshot that waits, is under way, or was done. */
+export function findDeletion(tx: Transaction, { id, tenantId }: Snapshot): Promise<Job | null> {
+  return tx.job.findFirst({
+    where: {
+      tenantId,
+      targetSnapshotId: id,
+      type: "DELETE_SNAPSHOT",
+      status: { in: ["QUEUED", "RUNNING", "FINALIZING", "COMPLETED"] },
+    },
+  });
+}
+
+export async function lockSnapshot(tx: Transaction, id: string): Promise<Snapshot> {
+  await tx.$queryRaw`SELECT id FROM snapshots WHERE id = ${id} FOR UPDATE`;
+  return tx.snapshot.findUniqueOrThrow({ where: { id } });
 }
 
 /**

@@ -1,13 +1,12 @@
 // The places that are backed up.
 import * as z from "zod";
-import { type Job, Prisma, type Source, SourceType } from "../prisma/client/client.ts";
+import { Prisma, type Source, type SourceType } from "../prisma/client/client.ts";
 import { type Actor, authorize, visibleRow } from "./actor.ts";
 import { audit } from "./audit.ts";
-import { HostNotAllowedError, NotFoundError, RateLimitedError } from "./errors.ts";
+import { HostNotAllowedError, NotFoundError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId, nounOf } from "./ids.ts";
 import { hostKeyInput, nameInput, parseInput } from "./input.ts";
-import { createJob } from "./queue.ts";
 import { refuseMoreSources } from "./quotas.ts";
 import { isHostAllowed } from "./rules/host-policy.ts";
 import { type Place, routeOf, sourceConfig } from "./rules/source-config.ts";
@@ -89,70 +88,6 @@ export async function updateSource(hub: Hub, actor: Actor, input: UpdateSourceIn
   });
 }
 
-/** Starts a test: a job that connects, reports what it finds, and pins the host key where none is pinned yet. */
-export async function testSource(hub: Hub, actor: Actor, { sourceId }: { sourceId: string }): Promise<Job> {
-  const source = await requireSource(hub, actor, sourceId);
-  authorize(actor, source.tenantId, "testSource");
-  return transact(hub, async (tx, announce) => {
-    await refuseSuspended(tx, source.tenantId);
-    await refuseScanning(hub, tx, source.tenantId);
-    const job = await createJob(tx, announce, {
-      tenantId: source.tenantId,
-      type: "TEST_SOURCE",
-      sourceId: source.id,
-      priority: 10,
-      maxAttempts: 1,
-    });
-    await audit(tx, actor, { tenantId: source.tenantId, verb: "testSource", objectId: source.id });
-    return job;
-  });
-}
-
-export interface TestSourceDraftInput {
-  readonly tenantId: string;
-  readonly type: SourceType;
-  readonly config?: unknown;
-  readonly credentialId?: string | null | undefined;
-}
-
-/** Tests settings before a source is made of them. Nothing is pinned: the host keys found are for `createSource`, if they are accepted. */
-export async function testSourceDraft(hub: Hub, actor: Actor, input: TestSourceDraftInput): Promise<Job> {
-  const { tenantId, type } = input;
-  authorize(actor, tenantId, "testSourceDraft");
-  const { config } = parseInput(z.object({ config: sourceConfig[type] }), input);
-  refuseHosts(hub, type, config);
-  return transact(hub, async (tx, announce) => {
-    await refuseSuspended(tx, tenantId);
-    await refuseScanning(hub, tx, tenantId);
-    const credentialId = await ownCredential(tx, tenantId, input.credentialId);
-    const job = await createJob(tx, announce, {
-      tenantId,
-      type: "TEST_SOURCE",
-      sourceDraft: { type, config: stored(config), credentialId },
-      priority: 10,
-      maxAttempts: 1,
-    });
-    await audit(tx, actor, {
-      tenantId,
-      verb: "testSourceDraft",
-      objectId: job.id,
-      after: { type, config: stored(config), credentialId },
-    });
-    return job;
-  });
-}
-
-const draft = z.object({
-  type: z.enum(SourceType),
-  config: z.unknown(),
-  credentialId: z.string().nullable(),
-});
-
-/** What a test without a saved source is about. */
-export function parseDraft(stored: Prisma.JsonValue): z.infer<typeof draft> {
-  return draft.parse(stored);
-}
-
 /** Forgets the pinned host keys, so that the next test pins those that the hosts show then. */
 export async function acceptHostKey(hub: Hub, actor: Actor, { sourceId }: { sourceId: string }): Promise<Source> {
   const found = await requireSource(hub, actor, sourceId);
@@ -169,13 +104,14 @@ export async function acceptHostKey(hub: Hub, actor: Actor, { sourceId }: { sour
   });
 }
 
+/** The source by its id; one that was deleted is found no more. */
 export function findSource(
   hub: Hub,
   actor: Actor,
   id: string,
   query: Prisma.SourceDefaultArgs = {},
 ): Promise<Source | null> {
-  return hub.db.source.findFirst({ ...query, where: visibleRow(actor, id) });
+  return hub.db.source.findFirst({ ...query, where: { ...visibleRow(actor, id), deletedAt: null } });
 }
 
 /** Throws `NotFoundError`. */
@@ -185,23 +121,33 @@ export async function requireSource(hub: Hub, actor: Actor, id: string): Promise
   return source;
 }
 
-async function ownCredential(tx: Transaction, tenantId: string, id: string | null | undefined): Promise<string | null> {
+/**
+ * Keeps the source as it is until the transaction ends: what begins on it and its deletion take turns. Throws `NotFoundError`
+ * where it was deleted meanwhile.
+ */
+export async function holdSource(tx: Transaction, id: string): Promise<Pick<Source, "status">> {
+  const [source] = await tx.$queryRaw<Pick<Source, "status">[]>`
+    SELECT status::text FROM sources WHERE id = ${id} AND deleted_at IS NULL FOR SHARE`;
+  if (!source) throw new NotFoundError();
+  return source;
+}
+
+/** The id of a credential of the same tenant, or null for none. Throws `NotFoundError`. */
+export async function ownCredential(
+  tx: Transaction,
+  tenantId: string,
+  id: string | null | undefined,
+): Promise<string | null> {
   if (!id) return null;
   const credential = nounOf(id) && (await tx.credential.findUnique({ where: { tenantId_id: { tenantId, id } } }));
   if (!credential) throw new NotFoundError();
   return credential.id;
 }
 
-/** What a worker would connect to by itself. What lies behind an SSH server is that server's business. */
-function refuseHosts(hub: Hub, type: SourceType, config: unknown): void {
+/** Throws `HostNotAllowedError`. What a worker would connect to by itself. What lies behind an SSH server is that server's business. */
+export function refuseHosts(hub: Hub, type: SourceType, config: unknown): void {
   const host = routeOf(type, config)?.first.host;
   if (host !== undefined && !isHostAllowed(host, hub.terms.allowedNetworks)) throw new HostNotAllowedError(host);
-}
-
-async function refuseScanning(hub: Hub, tx: Transaction, tenantId: string): Promise<void> {
-  const since = new Date((await now(tx)).getTime() - 60_000);
-  const started = await tx.job.count({ where: { tenantId, type: "TEST_SOURCE", createdAt: { gt: since } } });
-  if (started >= hub.terms.sourceTestsPerMinute) throw new RateLimitedError("source tests");
 }
 
 /** Another host or port is another machine, whose key nobody knows. */
@@ -217,8 +163,8 @@ function moved(before: Place | null | undefined, after: Place | null | undefined
   return before?.host !== after?.host || before?.port !== after?.port;
 }
 
-/** Without the settings that were left out. */
-function stored(config: object): Prisma.InputJsonObject {
+/** Settings as they are stored: without those that were left out. */
+export function stored(config: object): Prisma.InputJsonObject {
   return JSON.parse(JSON.stringify(config));
 }
 
@@ -226,7 +172,8 @@ function given(keys: { hostKey?: string | null | undefined; jumpHostKey?: string
   return Object.fromEntries(Object.entries(keys).filter(([, key]) => key != null)) as Prisma.InputJsonObject;
 }
 
-function facts(source: Source): Prisma.InputJsonObject {
+/** What the audit log says of a source. */
+export function facts(source: Source): Prisma.InputJsonObject {
   return {
     name: source.name,
     config: source.config ?? Prisma.JsonNull,

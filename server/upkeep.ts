@@ -1,10 +1,10 @@
 // What the hub does without being asked: due schedules, silent workers, expired links. Every hub may run it at the same time.
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
+import { runDueSchedules } from "../domain/due-schedules.ts";
 import type { Hub } from "../domain/hub.ts";
 import { sweepLeases } from "../domain/leases.ts";
 import { expireRestores } from "../domain/restores.ts";
-import { runDueSchedules } from "../domain/schedules.ts";
 import { purgeTenants } from "../domain/tenant-purge.ts";
 import { markOfflineWorkers } from "../domain/workers.ts";
 

@@ -1,5 +1,5 @@
 // Secrets that open sources: written and replaced, never read.
-
+import { isAuthorized } from "../../domain/actor.ts";
 import {
   type CredentialSecret,
   createCredential,
@@ -10,7 +10,7 @@ import {
 import { CredentialInUseError, InvalidInputError, NotFoundError, TenantSuspendedError } from "../../domain/errors.ts";
 import { CredentialKind as kinds } from "../../prisma/client/client.ts";
 import { builder } from "./builder.ts";
-import { byAge, listing, ordersOf } from "./listing.ts";
+import { byAge, byName, containing, listing, ordersOf } from "./listing.ts";
 import { Node } from "./node.ts";
 
 const CredentialKind = builder.enumType("CredentialKind", {
@@ -30,7 +30,15 @@ export const Credential = builder.prismaObject("Credential", {
     kind: t.expose("kind", { type: CredentialKind, description: "What it opens." }),
     fields: t.exposeStringList("fields", { description: "What it consists of, such as `password`; never the values." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
-    updatedAt: t.expose("updatedAt", { type: "DateTime", description: "When it was last replaced." }),
+    updatedAt: t.expose("updatedAt", { type: "DateTime", description: "When it was last changed or replaced." }),
+    viewerCanUpdate: t.boolean({
+      description: "Whether you may replace it.",
+      resolve: ({ tenantId }, _, { actor }) => isAuthorized(actor(), tenantId, "updateCredential"),
+    }),
+    viewerCanDelete: t.boolean({
+      description: "Whether you may forget it, once no source uses it.",
+      resolve: ({ tenantId }, _, { actor }) => isAuthorized(actor(), tenantId, "deleteCredential"),
+    }),
   }),
 });
 
@@ -39,10 +47,23 @@ const CredentialConnection = builder.connectionObject(
   { name: "CredentialEdge", description: "A credential on its page." },
 );
 
+const CredentialFilterInput = builder.inputType("CredentialFilterInput", {
+  description: "Which credentials: those that everything said here is true of.",
+  fields: (t) => ({
+    kinds: t.field({ type: [CredentialKind], description: "Opening one of these." }),
+    nameContains: t.string({ description: "With this in its name, in capital letters or small ones." }),
+  }),
+});
+
 export const credentialList = listing({
   model: "Credential",
   connection: CredentialConnection,
-  orders: ordersOf("Credential", byAge),
+  filter: CredentialFilterInput,
+  orders: ordersOf("Credential", { ...byAge, ...byName }),
+  where: ({ kinds, nameContains }) => ({
+    ...(kinds && { kind: { in: kinds } }),
+    ...(nameContains && { name: containing(nameContains) }),
+  }),
 });
 
 const SignInSecretInput = builder.inputType("SignInSecretInput", {
@@ -93,17 +114,18 @@ builder.relayMutationField(
 builder.relayMutationField(
   "updateCredential",
   {
-    description: "Another secret for a credential.",
+    description: "Changes to a credential; what is left out stays.",
     inputFields: (t) => ({
       credentialId: t.id({ required: true, description: "Which." }),
-      secret: t.field({ type: CredentialSecretInput, required: true, description: "What it consists of from now on." }),
+      name: t.string({ description: "What it is called from now on." }),
+      secret: t.field({ type: CredentialSecretInput, description: "What it consists of from now on, as a whole." }),
     }),
   },
   {
-    description: "Replaces the secret as a whole.",
+    description: "Changes a credential. A secret is replaced as a whole.",
     errors: { types: [NotFoundError, InvalidInputError] },
     resolve: async (_, { input }, { hub, actor }) => ({
-      credential: await updateCredential(hub, actor(), { ...input, secret: given(input.secret) }),
+      credential: await updateCredential(hub, actor(), { ...input, secret: input.secret && given(input.secret) }),
     }),
   },
   {

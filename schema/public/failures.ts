@@ -20,6 +20,7 @@ import {
   SnapshotInUseError,
   SnapshotNotRestorableError,
   SourceDisabledError,
+  SourceHasSnapshotsError,
   SourceNotTestedError,
   TenantSuspendedError,
   WorkerInUseError,
@@ -71,6 +72,13 @@ builder.objectType(WorkerInUseError, {
   description: "The worker keeps snapshots that could not be restored without it.",
   interfaces: [Failure],
   fields: (t) => ({ snapshotCount: t.exposeInt("snapshotCount", { description: "How many." }) }),
+});
+
+builder.objectType(SourceHasSnapshotsError, {
+  name: "SourceHasSnapshotsError",
+  description: "Snapshots of the source are still kept.",
+  interfaces: [Failure],
+  fields: (t) => ({ count: t.exposeInt("count", { description: "How many." }) }),
 });
 
 const plainFailures = [

@@ -1,7 +1,10 @@
 // How lists are asked for everywhere: a filter, an order, a page of it, and how many there are in all. Knows no noun.
 import type { EnumRef, FieldRef, InputObjectRef, SchemaTypes } from "@pothos/core";
 import { getModel, queryFromInfo } from "@pothos/plugin-prisma";
+import { selectedFieldNames } from "@pothos/selection-mapper";
 import type { GraphQLResolveInfo } from "graphql";
+import { loadRelated } from "../../domain/related.ts";
+import { batched } from "./batch.ts";
 import { builder } from "./builder.ts";
 import type { PublicContext } from "./context.ts";
 import type { OrderField } from "./cursor.ts";
@@ -57,6 +60,17 @@ export const byAge = {
   OLDEST_FIRST: { by: [["id", "asc"]], description: "The oldest first." },
 } as const;
 
+/** For nouns with a name and an index on it. */
+export const byName = {
+  NAME: {
+    by: [
+      ["name", "asc"],
+      ["id", "asc"],
+    ],
+    description: "By name.",
+  },
+} as const;
+
 /** Describes how the rows of `model` are listed. `where` gets the empty filter too: what it says then is what the list is of. */
 export function listing<Model extends ModelName, Filter extends object = object>(options: {
   readonly model: Model;
@@ -91,6 +105,16 @@ export function relatedList(
   { description }: { description: string },
 ): FieldRef<Types, unknown, "PrismaObject"> {
   const countOf = (parent: Row) => parent._count?.[relation];
+  const selectOf = (counted: object, rows: object, asked: ReadonlySet<string>) => ({
+    ...([...asked].some((name) => name !== "totalCount" && name !== "__typename") && { [relation]: rows }),
+    ...(asked.has("totalCount") && {
+      _count: { select: { [relation]: Object.keys(counted).length > 0 ? { where: counted } : true } },
+    }),
+  });
+  const show = (parent: Row, args: ListArguments) => {
+    const { order, by } = orderOf(list, args);
+    return showPage(args, (parent[relation] ?? []) as Row[], order, by, countOf(parent));
+  };
   return connect(t, list, {
     description,
     extensions: {
@@ -101,23 +125,27 @@ export function relatedList(
         asked: () => ReadonlySet<string>,
       ) => {
         const { page, select, counted } = plan(list, args);
-        const rows = [...asked()].some((name) => name !== "totalCount" && name !== "__typename");
-        const isFiltered = Object.keys(counted).length > 0;
-        return {
-          select: {
-            ...(rows && { [relation]: nested({ ...page, select }, { getType: () => list.model, paths: nodePaths }) }),
-            ...(asked().has("totalCount") && {
-              _count: { select: { [relation]: isFiltered ? { where: counted } : true } },
-            }),
-          },
-        };
+        const rows = nested({ ...page, select }, { getType: () => list.model, paths: nodePaths });
+        return { select: selectOf(counted, rows, asked()) };
       },
       pothosPrismaLoaded: (parent: Row) => parent[relation] !== undefined || countOf(parent) !== undefined,
+      // For a row that came without them: from a mutation, or because another alias of the field asked for other ones.
+      pothosPrismaFallbackPlan: () => ({ typeName: list.model, paths: nodePaths }),
+      pothosPrismaFallback: async (
+        selected: object,
+        parent: Row & { id: string },
+        args: ListArguments,
+        context: PublicContext,
+        info: GraphQLResolveInfo,
+      ) => {
+        const { page, counted } = plan(list, args);
+        const select = selectOf(counted, { ...page, ...selected }, selectedFieldNames(context, info));
+        const model = info.parentType.extensions.pothosPrismaModel as ModelName;
+        const found = await batched(parent.id, context, info, (ids) => loadRelated(context.hub, model, ids, select));
+        return show((found ?? {}) as Row, args);
+      },
     },
-    resolve: (parent: Row, args: ListArguments) => {
-      const { order, by } = orderOf(list, args);
-      return showPage(args, (parent[relation] ?? []) as Row[], order, by, countOf(parent));
-    },
+    resolve: show,
   });
 }
 
@@ -166,7 +194,9 @@ function foundList<Model extends ModelName, Parent, Kind extends "PrismaObject" 
         paths: [["nodes"], ["edges", "node"]],
       });
       const found = await rows({ ...page, ...(selected as object) }, context, parent);
-      return showPage(args, found as Row[], order, by, () => count(counted, context, parent));
+      const isWhole = args.after == null && args.before == null && found.length < page.take;
+      const total = isWhole ? found.length : () => count(counted, context, parent);
+      return showPage(args, found as Row[], order, by, total);
     },
   });
 }
@@ -188,7 +218,8 @@ function connect<Kind extends "PrismaObject" | "Query">(t: object, list: Listing
 
 function plan(list: Listing, args: ListArguments) {
   const { order, by } = orderOf(list, args);
-  const counted = list.where((args.where ?? {}) as never) as object;
+  // What the database cannot even hold is in none of its rows.
+  const counted = isFit(args.where) ? (list.where((args.where ?? {}) as never) as object) : { OR: [] };
   const page = planPage(args, counted, order, by);
   // A cursor is made of what a row is ordered by, asked for or not.
   const select = Object.fromEntries(by.map(({ name }) => [name, true]));
@@ -212,4 +243,15 @@ function kindOf(model: string, name: string): OrderField["kind"] {
   const type = getModel(model, builder).fields.find((field) => field.name === name)?.type;
   if (type === "String" || type === "Int" || type === "BigInt" || type === "DateTime") return type;
   throw new Error(`${model} cannot be ordered by ${name}, which is ${type}`);
+}
+
+function isFit(value: unknown): boolean {
+  if (typeof value === "string") return !/[\0\p{Cs}]/u.test(value);
+  if (typeof value !== "object" || value === null || value instanceof Date) return true;
+  return Object.values(value).every(isFit);
+}
+
+/** The filter for a text that holds `part`, in capital letters or small ones; what is a wildcard elsewhere is none here. */
+export function containing(part: string): { contains: string; mode: "insensitive" } {
+  return { contains: part.replaceAll(/[\\%_]/g, "\\$&"), mode: "insensitive" };
 }

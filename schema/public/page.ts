@@ -31,9 +31,9 @@ export interface Page {
 const defaultSize = 20;
 const maxSize = 100;
 
-/** What a page costs: one for itself, and its content once for every node it may carry. */
+/** What a page costs: one for itself, and its content once for every node it may carry. A size below none makes nothing cheaper. */
 export function pageCost({ first, last }: PageArguments): { field: number; multiplier: number } {
-  return { field: 1, multiplier: first ?? last ?? defaultSize };
+  return { field: 1, multiplier: Math.max(1, first ?? last ?? defaultSize) };
 }
 
 /** Throws BAD_USER_INPUT for sizes out of bounds and for what is no cursor of this order. */

@@ -1,10 +1,22 @@
-// When sources are due.
+// When sources are due, and how long what comes of it is kept.
+import { isAuthorized } from "../../domain/actor.ts";
 import { InvalidInputError, NotFoundError, TenantSuspendedError } from "../../domain/errors.ts";
-import { createSchedule, findSchedule } from "../../domain/schedules.ts";
+import { type RetentionPolicy as Policy, parsePolicy } from "../../domain/rules/retention.ts";
+import {
+  createSchedule,
+  deleteSchedule,
+  findSchedule,
+  nextRuns,
+  pauseSchedule,
+  previewSchedule,
+  resumeSchedule,
+  updateSchedule,
+} from "../../domain/schedules.ts";
 import { ScheduleStatus as statuses } from "../../prisma/client/client.ts";
 import { builder } from "./builder.ts";
 import { byAge, listing, ordersOf } from "./listing.ts";
 import { Node } from "./node.ts";
+import { RetentionPolicyInput } from "./retention-policy.ts";
 
 const ScheduleStatus = builder.enumType("ScheduleStatus", {
   description: "Whether a schedule runs.",
@@ -14,20 +26,84 @@ const ScheduleStatus = builder.enumType("ScheduleStatus", {
   },
 });
 
-const Schedule = builder.prismaObject("Schedule", {
+const rules = {
+  keepLast: "This many of the newest.",
+  keepHourly: "The newest of each of the last hours that have one, this many.",
+  keepDaily: "The same of days, in the schedule's timezone.",
+  keepWeekly: "The same of weeks, from Monday on.",
+  keepMonthly: "The same of months.",
+  keepYearly: "The same of years.",
+  minAgeDays: "Nothing younger than this goes, whatever the rest says.",
+  maxAgeDays: "Nothing older than this is counted in the above; by itself: everything younger is kept.",
+} as const satisfies Record<keyof Policy, string>;
+
+const RetentionPolicy = builder.objectRef<Policy>("RetentionPolicy").implement({
+  description:
+    "Which snapshots of a source are kept: whatever any of these says; null: it says nothing. Where none does, everything is kept.",
+  fields: (t) => {
+    const rule = (name: keyof Policy) =>
+      t.int({ nullable: true, description: rules[name], resolve: (policy) => policy[name] ?? null });
+    return {
+      keepLast: rule("keepLast"),
+      keepHourly: rule("keepHourly"),
+      keepDaily: rule("keepDaily"),
+      keepWeekly: rule("keepWeekly"),
+      keepMonthly: rule("keepMonthly"),
+      keepYearly: rule("keepYearly"),
+      minAgeDays: rule("minAgeDays"),
+      maxAgeDays: rule("maxAgeDays"),
+    };
+  },
+});
+
+const cronHelp =
+  "Five fields (minute, hour, day of month, month, day of week), or one of @hourly, @daily, @weekly, @monthly and @yearly.";
+
+const firstRuns = { defaultValue: 5, description: "How many, 1 to 50." } as const;
+
+export const Schedule = builder.prismaObject("Schedule", {
   description: "When a source is due.",
   interfaces: [Node],
   fields: (t) => ({
     id: t.exposeID("id", { description: "`sch_…`" }),
-    cron: t.exposeString("cron", { nullable: true, description: "Five fields; null where an interval is set." }),
+    cron: t.exposeString("cron", {
+      nullable: true,
+      description: "Five fields, or a name such as @daily; null where an interval is set.",
+    }),
     intervalMinutes: t.exposeInt("intervalMinutes", {
       nullable: true,
       description: "Minutes from one run to the next.",
     }),
     timezone: t.exposeString("timezone", { description: "The IANA timezone that the cron expression is read in." }),
     status: t.expose("status", { type: ScheduleStatus, description: "Whether it runs." }),
-    nextRunAt: t.expose("nextRunAt", { type: "DateTime", nullable: true, description: "When it is due next." }),
+    retention: t.field({
+      type: RetentionPolicy,
+      description: "Which snapshots of the source are kept.",
+      resolve: ({ retention }) => parsePolicy(retention),
+    }),
+    nextRunAt: t.expose("nextRunAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When it is due next; null while it is paused.",
+    }),
+    nextRuns: t.field({
+      type: ["DateTime"],
+      description: "When it is due from now on, in UTC; none while it is paused.",
+      args: { first: t.arg.int({ required: true, ...firstRuns }) },
+      complexity: 2,
+      resolve: (schedule, { first }, { hub }) => nextRuns(hub, schedule, first),
+    }),
+    lastRunAt: t.expose("lastSlotAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "The slot that it last came due at; null before the first.",
+    }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
+    updatedAt: t.expose("updatedAt", { type: "DateTime", description: "When it was last changed, or came due." }),
+    viewerCanUpdate: t.boolean({
+      description: "Whether you may change, pause, resume and end it.",
+      resolve: ({ tenantId }, _, { actor }) => isAuthorized(actor(), tenantId, "updateSchedule"),
+    }),
   }),
 });
 
@@ -36,10 +112,23 @@ const ScheduleConnection = builder.connectionObject(
   { name: "ScheduleEdge", description: "A schedule on its page." },
 );
 
+const ScheduleFilterInput = builder.inputType("ScheduleFilterInput", {
+  description: "Which schedules: those that everything said here is true of.",
+  fields: (t) => ({
+    statuses: t.field({ type: [ScheduleStatus], description: "In one of these states." }),
+    sourceId: t.id({ description: "Of this source." }),
+  }),
+});
+
 export const scheduleList = listing({
   model: "Schedule",
   connection: ScheduleConnection,
+  filter: ScheduleFilterInput,
   orders: ordersOf("Schedule", byAge),
+  where: ({ statuses, sourceId }) => ({
+    ...(statuses && { status: { in: statuses } }),
+    ...(sourceId && { sourceId }),
+  }),
 });
 
 builder.queryField("schedule", (t) =>
@@ -52,15 +141,52 @@ builder.queryField("schedule", (t) =>
   }),
 );
 
+const SchedulePreview = builder.objectRef<{ runs: Date[] }>("SchedulePreview").implement({
+  description: "What a timetable comes to.",
+  fields: (t) => ({
+    runs: t.expose("runs", { type: ["DateTime"], description: "When it would be due from now on, in UTC." }),
+  }),
+});
+
+const TimetableInput = builder.inputType("TimetableInput", {
+  description: "When something is due: either a cron expression or an interval.",
+  fields: (t) => ({
+    cron: t.string({ description: cronHelp }),
+    intervalMinutes: t.int({ description: "Minutes from one run to the next, 1 to 527040." }),
+    timezone: t.string({ description: "An IANA timezone; UTC where none is given." }),
+  }),
+});
+
+builder.queryField("previewSchedule", (t) =>
+  t.field({
+    type: SchedulePreview,
+    description: "When a timetable would be due, before a schedule is made of it.",
+    args: {
+      input: t.arg({ type: TimetableInput, required: true, description: "The timetable." }),
+      first: t.arg.int({ required: true, ...firstRuns }),
+    },
+    errors: { types: [InvalidInputError] },
+    complexity: 2,
+    resolve: async (_, { input, first }, { hub, actor }) => {
+      actor();
+      return { runs: await previewSchedule(hub, input, first) };
+    },
+  }),
+);
+
 builder.relayMutationField(
   "createSchedule",
   {
     description: "A new schedule: either a cron expression or an interval.",
     inputFields: (t) => ({
       sourceId: t.id({ required: true, description: "What is due." }),
-      cron: t.string({ description: "Five fields: minute, hour, day of month, month, day of week." }),
+      cron: t.string({ description: cronHelp }),
       intervalMinutes: t.int({ description: "Minutes from one run to the next, 1 to 527040." }),
       timezone: t.string({ description: "An IANA timezone; UTC where none is given." }),
+      retention: t.field({
+        type: RetentionPolicyInput,
+        description: "Which snapshots are to be kept; all where nothing is said.",
+      }),
     }),
   },
   {
@@ -71,5 +197,73 @@ builder.relayMutationField(
   {
     description: "The schedule that was made.",
     outputFields: (t) => ({ schedule: t.expose("schedule", { type: Schedule, description: "It." }) }),
+  },
+);
+
+builder.relayMutationField(
+  "updateSchedule",
+  {
+    description: "Changes to a schedule; what is left out stays.",
+    inputFields: (t) => ({
+      scheduleId: t.id({ required: true, description: "Which." }),
+      cron: t.string({ description: `${cronHelp} Takes the place of an interval.` }),
+      intervalMinutes: t.int({
+        description: "Minutes from one run to the next. Takes the place of a cron expression.",
+      }),
+      timezone: t.string({ description: "An IANA timezone." }),
+      retention: t.field({ type: RetentionPolicyInput, description: "Which snapshots are to be kept, as a whole." }),
+    }),
+  },
+  {
+    description: "Changes a schedule. With another timetable its next run is that one's next slot.",
+    errors: { types: [NotFoundError, InvalidInputError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ schedule: await updateSchedule(hub, actor(), input) }),
+  },
+  {
+    description: "The schedule that was changed.",
+    outputFields: (t) => ({ schedule: t.expose("schedule", { type: Schedule, description: "It." }) }),
+  },
+);
+
+for (const [verb, act, description, changed] of [
+  ["pauseSchedule", pauseSchedule, "Lets nothing come due until it is resumed.", "is paused"],
+  [
+    "resumeSchedule",
+    resumeSchedule,
+    "Goes on with the next slot from now; those that passed in the meantime are not caught up.",
+    "runs",
+  ],
+] as const)
+  builder.relayMutationField(
+    verb,
+    {
+      description: "A schedule, and whether it runs.",
+      inputFields: (t) => ({ scheduleId: t.id({ required: true, description: "Which." }) }),
+    },
+    {
+      description,
+      errors: { types: [NotFoundError] },
+      resolve: async (_, { input }, { hub, actor }) => ({ schedule: await act(hub, actor(), input) }),
+    },
+    {
+      description: `The schedule that ${changed}.`,
+      outputFields: (t) => ({ schedule: t.expose("schedule", { type: Schedule, description: "It." }) }),
+    },
+  );
+
+builder.relayMutationField(
+  "deleteSchedule",
+  {
+    description: "A schedule that is to end.",
+    inputFields: (t) => ({ scheduleId: t.id({ required: true, description: "Which." }) }),
+  },
+  {
+    description: "Ends a schedule. The jobs that came of it stay.",
+    errors: { types: [NotFoundError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ scheduleId: await deleteSchedule(hub, actor(), input) }),
+  },
+  {
+    description: "What ended.",
+    outputFields: (t) => ({ scheduleId: t.exposeID("scheduleId", { description: "Its id." }) }),
   },
 );

@@ -1,28 +1,31 @@
 // The places that are backed up.
+
+import { queryFromInfo } from "@pothos/plugin-prisma";
+import { isAuthorized } from "../../domain/actor.ts";
 import {
+  BackupAlreadyRunningError,
   HostNotAllowedError,
   InvalidInputError,
   NotFoundError,
   QuotaExceededError,
   RateLimitedError,
+  SnapshotInUseError,
+  SourceHasSnapshotsError,
   TenantSuspendedError,
 } from "../../domain/errors.ts";
-import {
-  acceptHostKey,
-  createSource,
-  findSource,
-  testSource,
-  testSourceDraft,
-  updateSource,
-} from "../../domain/sources.ts";
+import { lastSnapshots, nextRunsOf } from "../../domain/source-facts.ts";
+import { deleteSource, disableSource, enableSource } from "../../domain/source-states.ts";
+import { testSource, testSourceDraft } from "../../domain/source-tests.ts";
+import { acceptHostKey, createSource, findSource, updateSource } from "../../domain/sources.ts";
 import { SourceStatus as statuses, SourceType as types } from "../../prisma/client/client.ts";
+import { batched } from "./batch.ts";
 import { builder } from "./builder.ts";
 import { Credential } from "./credential.ts";
 import { Job, jobList } from "./job.ts";
-import { byAge, listing, ordersOf, relatedList } from "./listing.ts";
+import { byAge, byName, containing, listing, ordersOf, relatedList } from "./listing.ts";
 import { Node } from "./node.ts";
-import { scheduleList } from "./schedule.ts";
-import { snapshotList } from "./snapshot.ts";
+import { Schedule, scheduleList } from "./schedule.ts";
+import { Snapshot, snapshotList } from "./snapshot.ts";
 
 const SourceType = builder.enumType("SourceType", {
   description: "How a source is reached.",
@@ -70,6 +73,47 @@ const Source = builder.prismaObject("Source", {
     }),
     status: t.expose("status", { type: SourceStatus, description: "Whether it is backed up." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
+    updatedAt: t.expose("updatedAt", { type: "DateTime", description: "When it was last changed." }),
+    deletedAt: t.expose("deletedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When it was given up. From then on it is found through its jobs and snapshots alone.",
+    }),
+    lastSnapshot: t.field({
+      type: Snapshot,
+      nullable: true,
+      description: "The newest snapshot that can be restored; null before the first one.",
+      complexity: { field: 2, multiplier: 1 },
+      resolve: ({ id }, _, context, info) => {
+        const query = queryFromInfo({ context, info, typeName: "Snapshot" });
+        return batched(id, context, info, (ids) => lastSnapshots(context.hub, ids, query)).then(
+          (found) => found ?? null,
+        );
+      },
+    }),
+    nextRunAt: t.field({
+      type: "DateTime",
+      nullable: true,
+      description: "When a schedule makes it due next; null where none does.",
+      resolve: ({ id }, _, context, info) =>
+        batched(id, context, info, (ids) => nextRunsOf(context.hub, ids)).then((found) => found ?? null),
+    }),
+    viewerCanUpdate: t.boolean({
+      description: "Whether you may change, disable and enable it.",
+      resolve: ({ tenantId }, _, { actor }) => isAuthorized(actor(), tenantId, "updateSource"),
+    }),
+    viewerCanDelete: t.boolean({
+      description: "Whether you may give it up.",
+      resolve: ({ tenantId }, _, { actor }) => isAuthorized(actor(), tenantId, "deleteSource"),
+    }),
+    viewerCanBackUp: t.boolean({
+      description: "Whether you may start a backup of it.",
+      resolve: ({ tenantId }, _, { actor }) => isAuthorized(actor(), tenantId, "startBackup"),
+    }),
+    viewerCanTest: t.boolean({
+      description: "Whether you may test it.",
+      resolve: ({ tenantId }, _, { actor }) => isAuthorized(actor(), tenantId, "testSource"),
+    }),
     schedules: relatedList(t, "schedules", scheduleList, { description: "When it is due, newest first." }),
     jobs: relatedList(t, "jobs", jobList, { description: "Its jobs, newest first." }),
     snapshots: relatedList(t, "snapshots", snapshotList, { description: "Its snapshots, newest first." }),
@@ -95,24 +139,23 @@ export const sourceList = listing({
   model: "Source",
   connection: SourceConnection,
   filter: SourceFilterInput,
-  orders: ordersOf("Source", {
-    ...byAge,
-    NAME: {
-      by: [
-        ["name", "asc"],
-        ["id", "asc"],
-      ],
-      description: "By name.",
-    },
-  }),
+  orders: ordersOf("Source", { ...byAge, ...byName }),
   where: ({ types, statuses, nameContains, credentialId }) => ({
     deletedAt: null,
     ...(types && { type: { in: types } }),
     ...(statuses && { status: { in: statuses } }),
-    ...(nameContains && { name: { contains: nameContains, mode: "insensitive" } }),
+    ...(nameContains && { name: containing(nameContains) }),
     ...(credentialId && { credentialId }),
   }),
 });
+
+builder.prismaObjectField(Credential, "usedBy", (t) =>
+  relatedList(t, "sources", sourceList, { description: "The sources that it opens, newest first." }),
+);
+
+builder.prismaObjectField(Schedule, "source", (t) =>
+  t.relation("source", { type: Source, description: "What is due." }),
+);
 
 builder.queryField("source", (t) =>
   t.prismaField({
@@ -235,5 +278,50 @@ builder.relayMutationField(
   {
     description: "The source without a pinned key.",
     outputFields: (t) => ({ source: t.expose("source", { type: Source, description: "It." }) }),
+  },
+);
+
+for (const [verb, act, description, changed] of [
+  ["disableSource", disableSource, "Makes no more backups of a source until it is enabled again.", "is disabled"],
+  ["enableSource", enableSource, "Makes backups of a source again.", "is enabled"],
+] as const)
+  builder.relayMutationField(
+    verb,
+    {
+      description: "A source, and whether it is backed up.",
+      inputFields: (t) => ({ sourceId: t.id({ required: true, description: "Which." }) }),
+    },
+    {
+      description,
+      errors: { types: [NotFoundError] },
+      resolve: async (_, { input }, { hub, actor }) => ({ source: await act(hub, actor(), input) }),
+    },
+    {
+      description: `The source that ${changed}.`,
+      outputFields: (t) => ({ source: t.expose("source", { type: Source, description: "It." }) }),
+    },
+  );
+
+builder.relayMutationField(
+  "deleteSource",
+  {
+    description: "A source that is to be backed up no more.",
+    inputFields: (t) => ({
+      sourceId: t.id({ required: true, description: "Which." }),
+      deleteSnapshots: t.boolean({
+        defaultValue: false,
+        description: "Whether its snapshots go as well, as deleteSnapshot deletes them.",
+      }),
+    }),
+  },
+  {
+    description:
+      "Gives a source up for good, with its schedules. It leaves every list; its jobs and snapshots still say what it was.",
+    errors: { types: [NotFoundError, BackupAlreadyRunningError, SourceHasSnapshotsError, SnapshotInUseError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ source: await deleteSource(hub, actor(), input) }),
+  },
+  {
+    description: "The source that was given up.",
+    outputFields: (t) => ({ source: t.expose("source", { type: Source, description: "It, for the last time." }) }),
   },
 );

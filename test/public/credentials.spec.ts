@@ -1,10 +1,12 @@
 // Secrets go in and never come out: not through any answer, and not with a stolen database.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { buildClientSchema, type GraphQLObjectType, getIntrospectionQuery, getNamedType, isLeafType } from "graphql";
 import pg from "pg";
 import { leaseOf, type PlayedWorker, playWorker } from "../private/played-worker.ts";
 import { type StagedHub, stageHub } from "../stage/hub.ts";
 import { type StagedTenant, stageTenant, startJob } from "../stage/tenant.ts";
+import { stagePerson } from "./people.ts";
 
 const create = `mutation ($input: CreateCredentialInput!) {
   createCredential(input: $input) {
@@ -94,6 +96,31 @@ describe("a credential", () => {
     assert.equal((await remove(used)).code, "CREDENTIAL_IN_USE");
   });
 
+  it("is renamed without its secret, and says which sources it opens", async () => {
+    const { credential } = await make({ password: "canary-3" });
+    const { id } = credential;
+    const { data } = await acme.ask(update, { input: { credentialId: id, name: " Renamed " } });
+    assert.deepEqual(data.updateCredential.credential.fields, ["password"]);
+    const sourceId = await acme.createSftpSource({ host: "files.example.com", username: "u", path: "/" }, id);
+    const look = `query ($id: ID!) { node(id: $id) { ... on Credential {
+      name usedBy { totalCount nodes { id } } viewerCanUpdate viewerCanDelete } } }`;
+    const usedBy = { totalCount: 1, nodes: [{ id: sourceId }] };
+    const { node } = (await acme.ask(look, { id })).data;
+    assert.deepEqual(node, { name: "Renamed", usedBy, viewerCanUpdate: true, viewerCanDelete: true });
+    const member = await stagePerson(hub, { tenantId: acme.tenantId, role: "MEMBER" });
+    const theirs = (await member.ask(look, { id })).data.node;
+    assert.deepEqual(theirs, { name: "Renamed", usedBy, viewerCanUpdate: false, viewerCanDelete: false });
+    await startJob(acme.ask, "testSource", sourceId);
+    const { sealed } = await worker.api.claimSecrets(leaseOf(await worker.take("TEST_SOURCE")));
+    assert.deepEqual(await worker.unseal(sealed), { password: "canary-3" });
+    const [event] = await hub.running.hub.db.auditEvent.findMany({ where: { verb: "updateCredential", objectId: id } });
+    const [before, after] = [
+      { name: "staged", fields: ["password"] },
+      { name: "Renamed", fields: ["password"] },
+    ];
+    assert.deepEqual([event?.before, event?.after], [before, { ...after, secretReplaced: false }]);
+  });
+
   const refused: [what: string, secret: object, told: string][] = [
     ["nothing", {}, "Give a password or a private key."],
     ["a passphrase alone", { passphrase: "x" }, "Give a password or a private key."],
@@ -152,6 +179,64 @@ describe("a credential", () => {
         for (const [where, text] of Object.entries({ stored, answers: JSON.stringify(answers), log: hub.lines.join() }))
           assert.ok(!text.includes(form), `${where} has ${form}`);
   });
+
+  it("shows the same to every role, and to none of them its secret", async () => {
+    const { credential } = await make({ password: "canary-of-roles" });
+    const sourceId = await acme.createSftpSource(
+      { host: "files.example.com", username: "u", path: "/" },
+      credential.id,
+    );
+    const shape = buildClientSchema((await acme.ask(getIntrospectionQuery())).data);
+    const plain = (name: string) =>
+      Object.values((shape.getType(name) as GraphQLObjectType).getFields())
+        .filter(({ type, args }) => isLeafType(getNamedType(type)) && args.length === 0)
+        .map(({ name: field }) => field)
+        .filter((field) => !field.startsWith("viewerCan"))
+        .join(" ");
+    const everything = `query ($id: ID!, $source: ID!) {
+      node(id: $id) { ... on Credential { ${plain("Credential")} usedBy { nodes { ${plain("Source")} } } } }
+      source(id: $source) { ${plain("Source")} credential { ${plain("Credential")} } jobs { nodes { ${plain("Job")} } } }
+    }`;
+    const answers = new Set<string>();
+    for (const role of ["VIEWER", "MEMBER", "ADMIN", "OWNER"] as const) {
+      const person = await stagePerson(hub, { tenantId: acme.tenantId, role });
+      const answer = JSON.stringify(await person.ask(everything, { id: credential.id, source: sourceId }));
+      assert.match(answer, /"fields":\["password"\]/);
+      assert.doesNotMatch(answer, /canary-of-roles|errors/);
+      answers.add(answer);
+    }
+    assert.equal(answers.size, 1);
+  });
+
+  for (const [what, extra] of [
+    ["a password", { password: "canary-in-config" }],
+    ["a private key", { privateKey: "canary-in-config" }],
+    ["a secret by a name of its own", { secret: "canary-in-config" }],
+    [
+      "a password for the jump host",
+      { jump: { host: "hop.example.com", username: "u", password: "canary-in-config" } },
+    ],
+  ] as const)
+    it(`has no place in the settings of a source: ${what}`, async () => {
+      const config = { host: "files.example.com", username: "u", path: "/", ...extra };
+      const settings = { tenantId: acme.tenantId, type: "SFTP", config };
+      const sourceId = await acme.createSftpSource(
+        { host: "files.example.com", username: "u", path: "/" },
+        await acme.createCredential({ password: "x" }),
+      );
+      for (const [verb, type, input] of [
+        ["createSource", "CreateSourceInput", { ...settings, name: "New" }],
+        ["testSourceDraft", "TestSourceDraftInput", settings],
+        ["updateSource", "UpdateSourceInput", { sourceId, config }],
+      ] as const) {
+        const document = `mutation ($input: ${type}!) { ${verb}(input: $input) { __typename ... on Failure { message } } }`;
+        const { data } = await acme.ask(document, { input });
+        assert.equal(data[verb].__typename, "InvalidInputError", verb);
+        assert.doesNotMatch(data[verb].message, /canary/);
+      }
+      assert.doesNotMatch(await wholeDatabase(hub.databaseUrl), /canary-in-config/);
+      assert.doesNotMatch(hub.lines.join(), /canary-in-config/);
+    });
 
   it("cannot be asked for by any name that its secret might have", async () => {
     const { credential } = await make({ password: "x" });

@@ -82,7 +82,7 @@ export const forOperators = [
 export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
   const { tenant: tenantId, credential: credentialId, source: sourceId, snapshot: snapshotId, job: jobId } = ids;
   const [token, newPassword] = ["a token of nothing at all", "a new password"];
-  const { worker: workerId } = ids;
+  const { worker: workerId, schedule: scheduleId } = ids;
   const config = { host: "files.example.com", port: 22, username: "backup", path: "/srv" };
   return {
     acceptHostKey: { sourceId },
@@ -96,9 +96,13 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     createSource: { tenantId, type: "SFTP", name: "New", config, credentialId },
     createTenant: { name: "New" },
     deleteCredential: { credentialId },
+    deleteSchedule: { scheduleId },
     deleteSnapshot: { snapshotId },
     deleteTenant: { tenantId, confirmName: "Acme" },
     drainWorker: { workerId },
+    deleteSource: { sourceId },
+    disableSource: { sourceId },
+    enableSource: { sourceId },
     enrolWorker: { name: "New", role: "BACKUP" },
     inviteMember: { tenantId, email: "new@example.com", role: "VIEWER" },
     refreshSession: { refreshToken: token },
@@ -111,6 +115,8 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     resumeWorker: { workerId },
     retireWorker: { workerId, force: true },
     setTenantQuotas: { tenantId, plan: "large", maxSources: 1000 },
+    pauseSchedule: { scheduleId },
+    resumeSchedule: { scheduleId },
     signIn: { email: "nobody@example.com", password: "wrong password of somebody" },
     signOut: { refreshToken: token },
     signOutEverywhere: { userId: ids.member },
@@ -121,6 +127,7 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     testSourceDraft: { tenantId, type: "SFTP", config, credentialId },
     updateCredential: { credentialId, secret: { password: "y" } },
     updateMember: { tenantId, userId: ids.member, role: "VIEWER" },
+    updateSchedule: { scheduleId, timezone: "Europe/Berlin" },
     updateViewer: { name: "Renamed" },
     undeleteTenant: { tenantId },
     updateSetting: { key: "DOWNLOAD_EXPIRATION_HOURS", value: 2 },

@@ -1,7 +1,7 @@
 // When sources are due: one job a slot, whatever happens to the hub meanwhile.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { runDueSchedules } from "../../domain/schedules.ts";
+import { runDueSchedules } from "../../domain/due-schedules.ts";
 import { type PlayedWorker, playWorker, testedSource } from "../private/played-worker.ts";
 import { emptyQueue } from "../private/state.ts";
 import { type StagedHub, stageHub } from "../stage/hub.ts";

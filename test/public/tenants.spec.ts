@@ -1,7 +1,7 @@
 // Tenants as their owners and the platform's operators handle them: named, bounded, stopped, deleted and taken back.
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { runDueSchedules } from "../../domain/schedules.ts";
+import { runDueSchedules } from "../../domain/due-schedules.ts";
 import { backUp, leaseOf, type PlayedWorker, playWorker, testedSource } from "../private/played-worker.ts";
 import { emptyQueue } from "../private/state.ts";
 import { type StagedHub, stageHub } from "../stage/hub.ts";

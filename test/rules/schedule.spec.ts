@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { nextSlot, type Timetable, timetableFault } from "../../domain/rules/schedule.ts";
+import { nextSlot, nextSlots, type Timetable, timetableFault } from "../../domain/rules/schedule.ts";
 
 const cron = (expression: string, timezone = "UTC"): Timetable => ({
   cron: expression,
@@ -31,12 +31,21 @@ describe("the next slot", () => {
     ],
     ["waits for a leap day", cron("0 0 29 2 *"), "2026-03-01T00:00:00Z", "2028-02-29T00:00:00Z"],
     ["is null for a day that never comes", cron("0 0 31 2 *"), "2026-03-01T00:00:00Z", null],
+    ["of a named expression is that of the expression", cron("@daily"), "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z"],
     ["of an interval lies on its grid", every(15), "2026-03-01T10:07:00Z", "2026-03-01T10:15:00Z"],
     ["of an interval comes after a slot, not with it", every(15), "2026-03-01T10:15:00Z", "2026-03-01T10:30:00Z"],
     ["of an interval knows no timezone", every(1440, "Asia/Tokyo"), "2026-03-01T10:15:00Z", "2026-03-02T00:00:00Z"],
   ];
   for (const [what, timetable, after, slot] of table)
     it(what, () => assert.deepEqual(nextSlot(timetable, new Date(after)), slot && new Date(slot)));
+});
+
+describe("the next slots", () => {
+  it("are as many as asked for, each the next after the one before it", () => {
+    const slot = (hour: number) => new Date(Date.UTC(2026, 2, 1, hour));
+    assert.deepEqual(nextSlots(cron("@hourly"), slot(0), 3), [slot(1), slot(2), slot(3)]);
+    assert.deepEqual(nextSlots(cron("0 0 31 2 *"), slot(0), 3), []);
+  });
 });
 
 describe("a daily slot", () => {
@@ -140,7 +149,7 @@ describe("a slot of any timetable", () => {
 
 describe("a timetable", () => {
   const fiveFields =
-    "A cron expression has five fields: minute (0-59), hour (0-23), day of month (1-31), month (1-12), day of week (0-7).";
+    "A cron expression has five fields: minute (0-59), hour (0-23), day of month (1-31), month (1-12), day of week (0-7); or it is one of @hourly, @daily, @weekly, @monthly and @yearly.";
   const one = "Give either a cron expression or an interval, not both.";
   const minutes = "An interval is a whole number of minutes, from 1 to 527040 (a year).";
   const table: [what: string, timetable: Timetable, fault: string | null][] = [
@@ -154,7 +163,8 @@ describe("a timetable", () => {
     ["with both a cron expression and an interval is refused", { ...every(5), cron: "0 3 * * *" }, one],
     ["with neither is refused", { cron: null, intervalMinutes: null, timezone: "UTC" }, one],
     ["with seconds is refused", cron("0 0 3 * * *"), fiveFields],
-    ["with a nickname is refused", cron("@daily"), fiveFields],
+    ["with a name for an expression is taken", cron("@daily"), null],
+    ["with a name that says no time is refused", cron("@reboot"), fiveFields],
     ["with nothing in it is refused", cron(""), fiveFields],
     ["with a minute 61 is refused", cron("61 * * * *"), fiveFields],
     ["with a step of 0 is refused", cron("*/0 * * * *"), fiveFields],
