@@ -198,7 +198,8 @@ function refuseHosts(hub: Hub, type: SourceType, config: unknown): void {
   if (host !== undefined && !isHostAllowed(host, hub.terms.allowedNetworks)) throw new HostNotAllowedError(host);
 }
 
-async function refuseScanning(hub: Hub, tx: Transaction, tenantId: string): Promise<void> {
+/** A test could be used to scan ports: throws `RateLimitedError` where a tenant starts too many. */
+export async function refuseScanning(hub: Hub, tx: Transaction, tenantId: string): Promise<void> {
   const since = new Date((await now(tx)).getTime() - 60_000);
   const started = await tx.job.count({ where: { tenantId, type: "TEST_SOURCE", createdAt: { gt: since } } });
   if (started >= hub.terms.sourceTestsPerMinute) throw new RateLimitedError("source tests");
