@@ -2,17 +2,16 @@
 import type { TenantKey } from "../prisma/client/client.ts";
 import { type Actor, authorize } from "./actor.ts";
 import { audit } from "./audit.ts";
-import { ForbiddenError, InvalidInputError, LastKeyError, NotFoundError } from "./errors.ts";
+import { InvalidInputError, LastKeyError, NotFoundError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
 import { activeKeys, countOpenedBy, createTenantKey, findTenantKey, fingerprint } from "./keys.ts";
 import { parseRecipients } from "./recipients.ts";
-import type { Verb } from "./rules/permissions.ts";
 import { refuseSuspended } from "./tenants.ts";
 
 /** Makes a new key that the platform holds; artifacts are sealed to it alone from now on. Earlier keys still open what they opened. */
 export async function rotateTenantKey(hub: Hub, actor: Actor, { tenantId }: { tenantId: string }): Promise<TenantKey> {
-  authorizeOwner(actor, tenantId, "rotateTenantKey");
+  authorize(actor, tenantId, "rotateTenantKey");
   return transact(hub, async (tx) => {
     await lockTenant(tx, tenantId);
     const retired = await retireKeys(tx, tenantId, []);
@@ -38,7 +37,7 @@ export async function setTenantRecipients(
   actor: Actor,
   { tenantId, recipients }: { tenantId: string; recipients: readonly string[] },
 ): Promise<TenantKey[]> {
-  authorizeOwner(actor, tenantId, "setTenantRecipients");
+  authorize(actor, tenantId, "setTenantRecipients");
   const given = await parseRecipients(recipients);
   return transact(hub, async (tx) => {
     await lockTenant(tx, tenantId);
@@ -82,7 +81,8 @@ export async function setTenantRecipients(
       before: { active: retired },
       after: { active: active.map((key) => key.fingerprint) },
     });
-    return active;
+    // In the order in which they were given.
+    return given.flatMap(({ publicKey }) => active.filter((key) => key.publicKey === publicKey));
   });
 }
 
@@ -98,7 +98,7 @@ export async function disableTenantKey(
   const found = await findTenantKey(hub, actor, keyId);
   if (!found) throw new NotFoundError();
   const { tenantId } = found;
-  authorizeOwner(actor, tenantId, "disableTenantKey");
+  authorize(actor, tenantId, "disableTenantKey");
   return transact(hub, async (tx) => {
     await lockTenant(tx, tenantId);
     const key = await tx.tenantKey.findUniqueOrThrow({ where: { id: keyId } });
@@ -115,12 +115,6 @@ export async function disableTenantKey(
     });
     return { key: disabled, snapshotsLost };
   });
-}
-
-/** Keys are a person's business: a program that lost its key to somebody must not lose the backups as well. */
-function authorizeOwner(actor: Actor, tenantId: string, verb: Verb): void {
-  authorize(actor, tenantId, verb);
-  if (actor.kind === "apiKey") throw new ForbiddenError();
 }
 
 /** One change of a tenant's keys at a time. */

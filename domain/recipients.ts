@@ -36,8 +36,9 @@ async function recipientFault(recipient: string): Promise<string | null> {
     return "This is a private key. It was not stored; but it has left your hands, so make a new one, and give its public half: age-keygen -y key.txt";
   if (/^(ssh-|ecdsa-|sk-)/i.test(recipient))
     return "SSH keys are not taken: make a key with age-keygen and give its public half.";
-  if (/^age1(tag|tagpq|[a-z0-9]+?1)[a-z0-9]*1/.test(recipient) && !recipient.startsWith("age1pq1"))
-    return pluginSentence;
+  // Behind a second `1` stands the key, in front of it the plugin's name.
+  if (/^age1(?!pq1)[a-z0-9_.+-]{1,40}1/.test(recipient))
+    return "Recipients of plugins and hardware tokens are not taken: make a key with age-keygen and give its public half.";
   if (!recipient.startsWith("age1"))
     return "An age recipient begins with age1; a passphrase is none. Make a key with age-keygen and give its public half.";
   try {
@@ -49,6 +50,3 @@ async function recipientFault(recipient: string): Promise<string | null> {
     return "This is no age recipient: a character of it is missing or wrong. Copy it again, whole.";
   }
 }
-
-const pluginSentence =
-  "Recipients of plugins and hardware tokens are not taken: make a key with age-keygen and give its public half.";

@@ -27,6 +27,7 @@ const verbs = [
   ...["change", "invite", "refresh", "remove", "reset", "revoke"],
   ...["drain", "resume", "retire", "set", "suspend", "undelete"],
   ...["accept", "cancel", "create", "delete", "enrol", "sign", "start", "test", "update"],
+  ...["disable", "pin", "retry", "rotate", "run", "set", "undelete", "unpin"],
   ...["claim", "complete", "enter", "fail", "reconcile", "record", "register", "release", "renew"],
 ];
 /** Names without a noun: the noun is who calls. */
@@ -179,6 +180,7 @@ describe("a page", () => {
     "Query.settings",
     "Snapshot.warnings",
     "User.memberships",
+    ...["RetentionVerdict.reasons", "SetTenantRecipientsPayload.keys", "Snapshot.keepReasons"],
   ];
 
   it("is what every list that can grow is, asked for with first, last, after and before", () => {
