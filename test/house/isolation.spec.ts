@@ -17,12 +17,13 @@ import { type StagedHub, stageHub } from "../stage/hub.ts";
 import { stageTenant } from "../stage/tenant.ts";
 
 /** What the arguments of each query mean. A query that is not here makes the spec fail. */
-const queries: Record<string, "id" | "ids" | "page" | "none"> = {
+const queries: Record<string, "id" | "ids" | "page" | "none" | "retention"> = {
   allTenants: "page",
   auditEvents: "page",
   job: "id",
   node: "id",
   nodes: "ids",
+  previewRetention: "retention",
   restore: "id",
   schedule: "id",
   settings: "none",
@@ -43,7 +44,8 @@ const doors: Record<string, RegExp> = {
   signIn: /SIGN_IN_FAILED/,
   signOut: /SESSION_ENDED/,
 };
-const pageArguments = ["after", "before", "first", "last"];
+/** What a list takes; some have no filter, and some no choice of an order. */
+const pageArguments = /^after,before,first,last(,orderBy)?(,where)?$/;
 
 describe("a neighbour", () => {
   const stack = new AsyncDisposableStack();
@@ -102,17 +104,18 @@ describe("a neighbour", () => {
   it("finds every query in the table above, with the arguments it is there with", () => {
     const found = rootFields("Query").map(({ name, args }) => {
       const names = args.map((argument) => argument.name).sort();
-      const meaning = names.length === 0 ? "none" : names.includes("first") ? "page" : names.join();
-      for (const each of meaning === "page" ? pageArguments : []) assert.ok(names.includes(each), name);
-      return [name, meaning];
+      if (names.length === 0) return [name, "none"];
+      if (names.join() === "policy,sourceId,timezone") return [name, "retention"];
+      return [name, pageArguments.test(names.join()) ? "page" : names.join()];
     });
     assert.deepEqual(Object.fromEntries(found), queries);
   });
 
   it("cannot tell by any query what there is next door", async () => {
     for (const { name, args } of rootFields("Query")) {
-      if (queries[name] !== "id" && queries[name] !== "ids") continue;
-      const query = `query ($id: ID!) { ${name}(${args[0]?.name}: ${queries[name] === "ids" ? "[$id]" : "$id"}) { __typename } }`;
+      if (!/^(ids?|retention)$/.test(queries[name] ?? "")) continue;
+      const argument = args.find((each) => getNamedType(each.type).name === "ID")?.name;
+      const query = `query ($id: ID!) { ${name}(${argument}: ${queries[name] === "ids" ? "[$id]" : "$id"}) { __typename } }`;
       const nothing = await assertNobodyCanTell((id) => askAs(neighbour, query, { id }), name);
       assert.equal(nothing, `{"data":{"${name}":${queries[name] === "ids" ? "[null]" : "null"}}}`);
     }
@@ -121,7 +124,7 @@ describe("a neighbour", () => {
   it("would see all of it with a part there", async () => {
     for (const [noun, id] of Object.entries(theirs)) {
       const { data } = await owner.ask(`query ($id: ID!) { node(id: $id) { __typename } }`, { id });
-      const hidden = ["user", "member", "tenantKey", "worker"].includes(noun);
+      const hidden = ["user", "member", "worker"].includes(noun);
       assert.equal(data.node?.__typename.toLowerCase(), hidden ? undefined : noun.toLowerCase());
     }
   });
@@ -160,44 +163,79 @@ describe("a neighbour", () => {
   });
 
   it("cannot tell by any page of their own what there is next door", async () => {
-    const cursor = (value: string) => Buffer.from(value).toString("base64");
+    const cursor = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
     for (const [typename, id] of [
       ["Tenant", own.tenant],
       ["Source", own.source],
       ["Job", own.job],
+      ["Credential", own.credential],
+      ["Snapshot", own.snapshot],
     ] as const) {
       const type = schema.getType(typename);
       for (const { name, args } of isObjectType(type) ? Object.values(type.getFields()) : []) {
         if (args.length === 0) continue;
-        const query = `query ($id: ID!, $after: String) {
-          node(id: $id) { ... on ${typename} { page: ${name}(after: $after) { totalCount nodes { __typename } } } }
+        const page = (argument: string) => `query ($id: ID!, $value: String) {
+          node(id: $id) { ... on ${typename} { page: ${name}(${argument}: $value) { totalCount nodes { __typename } } } }
         }`;
-        for (const row of Object.values(theirs)) {
-          const of = (each: string) =>
-            cursor(
-              name === "events" || name === "members"
-                ? `GPC:J:${JSON.stringify(name === "events" ? [each, 1] : [theirs.tenant, each])}`
-                : `GPC:S:${each}`,
-            );
-          const answer = await askAs(neighbour, query, { id, after: of(row) });
-          assert.equal(answer, await askAs(neighbour, query, { id, after: of(unknown(row)) }), `${typename}.${name}`);
-          assert.match(answer, /"nodes":\[\]/);
-        }
+        for (const [noun, row] of Object.entries(theirs))
+          for (const argument of ["after", "before"])
+            for (const forge of [
+              (each: string) => cursor(["NEWEST_FIRST", each]),
+              (each: string) => cursor(["NAME", each, each]),
+              (each: string) => cursor(["", 1, each]),
+              (each: string) => Buffer.from(`GPC:S:${each}`).toString("base64"),
+              (each: string) => each,
+            ]) {
+              const answer = await askAs(neighbour, page(argument), { id, value: forge(row) });
+              // A cursor is a place in an order: nothing is looked up by it, so a row that is not there has the same place.
+              const nobodys = `${row.slice(0, -1)}${row.endsWith("0") ? "1" : "0"}`;
+              const where = `${typename}.${name}(${argument}) of a ${noun}`;
+              assert.equal(answer, await askAs(neighbour, page(argument), { id, value: forge(nobodys) }), where);
+              assert.doesNotMatch(answer, /INTERNAL/, where);
+            }
       }
     }
   });
 
+  it("cannot tell by any filter of their own what there is next door", async () => {
+    let tried = 0;
+    for (const type of Object.values(schema.getTypeMap())) {
+      if (!isObjectType(type) || type.name.startsWith("__")) continue;
+      for (const { name, args } of Object.values(type.getFields())) {
+        const filter = getNamedType(args.find((argument) => argument.name === "where")?.type);
+        if (!isInputObjectType(filter)) continue;
+        const id: string = own[type.name.toLowerCase() as keyof Ids];
+        const list = `${name}(where: $where) { totalCount nodes { __typename } }`;
+        const query: string =
+          type.name === "Query"
+            ? `query ($where: ${filter.name}) { ${list} }`
+            : `query ($id: ID!, $where: ${filter.name}) { node(id: $id) { ... on ${type.name} { ${list} } } }`;
+        for (const field of Object.values(filter.getFields())) {
+          if (getNamedType(field.type).name !== "ID") continue;
+          tried++;
+          for (const row of Object.values(theirs)) {
+            const of = (each: string): Promise<string> =>
+              askAs(neighbour, query, { id, where: { [field.name]: each } });
+            const answer = await of(row);
+            assert.equal(answer, await of(unknown(row)), `${type.name}.${name}(${field.name})`);
+            assert.match(answer, /"totalCount":0,"nodes":\[\]/);
+          }
+        }
+      }
+    }
+    assert.ok(tried > 0);
+  });
+
   it("meets no argument but those of pages below the root", () => {
-    const withArguments = Object.values(schema.getTypeMap()).flatMap((type) => {
+    const others = Object.values(schema.getTypeMap()).flatMap((type) => {
       if (!isObjectType(type) || type.name.startsWith("__")) return [];
       if (/^(Query|Mutation|Subscription)$/.test(type.name)) return [];
       return Object.values(type.getFields()).flatMap(({ name, args }) => {
-        const names = args.map((each) => each.name).filter((each) => !["where", "orderBy"].includes(each));
-        if (args.length > 0) assert.deepEqual(names.sort(), pageArguments, `${type.name}.${name}`);
-        return args.length > 0 ? [type.name] : [];
+        const names = args.map((each) => each.name).sort();
+        return names.length === 0 || pageArguments.test(names.join()) ? [] : [`${type.name}.${name}(${names})`];
       });
     });
-    assert.deepEqual([...new Set(withArguments)].sort(), ["Job", "Source", "Tenant"]);
+    assert.deepEqual(others, []);
   });
 
   it("sees their own rows alone, however far they follow them", async () => {
@@ -206,12 +244,12 @@ describe("a neighbour", () => {
       sources${few} { nodes { id credential { id } schedules${few} { nodes { id } }
         jobs${few} { nodes { id source { id } snapshot { id job { id } } restore { id } } } } }
       apiKeys${few} { nodes { id } } invitations${few} { nodes { id } } members${few} { nodes { user { id } } }
+      keys${few} { nodes { id } }
       credentials${few} { nodes { id } } schedules${few} { nodes { id } } snapshots${few} { nodes { id } }
       restores${few} { nodes { id job { id } snapshot { id job { source { credential { id } } } } } }
     } } }`;
     const seen = await askAs(neighbour, walk, {});
-    for (const [noun, id] of Object.entries(own))
-      assert.equal(seen.includes(id), !["tenantKey", "worker"].includes(noun), noun);
+    for (const [noun, id] of Object.entries(own)) assert.equal(seen.includes(id), noun !== "worker", noun);
     for (const id of Object.values(theirs)) assert.ok(!seen.includes(id));
   });
 
@@ -225,7 +263,8 @@ describe("a neighbour", () => {
     }
     const id = JSON.stringify(theirs.source);
     const asked = { id: `(id: ${id}) { __typename }`, ids: `(ids: [${id}]) { __typename }` };
-    const whole = { ...asked, page: " { totalCount nodes { id } }", none: " { __typename }" };
+    const retention = `(sourceId: ${id}) { __typename }`;
+    const whole = { ...asked, page: " { totalCount nodes { id } }", none: " { __typename }", retention };
     for (const { name } of rootFields("Query"))
       assert.match(await askAs(null, `{ ${name}${whole[queries[name] ?? "none"]} }`, {}), refused, name);
     assert.deepEqual(await everything(hub.running.hub.db), before);
