@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { stageSite } from "../test/stage/backed-up-site.ts";
-import { jobEnd, startJob } from "../test/stage/tenant.ts";
+import { deleteAtOnce, jobEnd, startJob } from "../test/stage/tenant.ts";
 import { tree } from "../test/stage/tree.ts";
 import type { BenchOptions } from "./main.ts";
 import { copyRealFiles } from "./real-files.ts";
@@ -39,13 +39,14 @@ export async function pipe({ sizeMB, turns }: BenchOptions): Promise<void> {
 
 type Site = Awaited<ReturnType<typeof stageSite>>;
 
-async function backUp({ acme, sourceId, worker }: Site) {
+async function backUp({ hub, acme, sourceId, worker }: Site) {
   const memory = watchMemory(worker.child.pid ?? 0);
   const start = performance.now();
   const job = await jobEnd(acme.ask, await startJob(acme.ask, "startBackup", sourceId), 600_000);
   const seconds = (performance.now() - start) / 1000;
   const peakMB = memory.stop();
   if (job.status !== "COMPLETED") throw new Error(`the backup ended ${job.status}: ${job.errorMessage}`);
+  await deleteAtOnce(hub);
   await jobEnd(acme.ask, await startJob(acme.ask, "deleteSnapshot", job.snapshot.id));
   return { seconds, peakMB };
 }

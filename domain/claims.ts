@@ -2,12 +2,14 @@
 import type { Job, JobType, RestoreForm, SourceType } from "../prisma/client/client.ts";
 import type { WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
+import { SnapshotInUseError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
 import { activeRecipients } from "./keys.ts";
 import { isWithinRunningJobs, remainingBytes } from "./quotas.ts";
 import { typesOverSsh } from "./rules/source-config.ts";
 import { readSetting } from "./settings.ts";
+import { beginDeletion } from "./snapshots.ts";
 import { parseDraft } from "./source-tests.ts";
 import { requireWorker, serves } from "./workers.ts";
 
@@ -52,7 +54,7 @@ export interface ClaimedJob {
  * oldest. Two claimers never get the same job (`SKIP LOCKED`), and every claim has an epoch of its own. A backup waits while the
  * host keys of its source are not pinned: a password is never sent to a host that nobody knows. A tenant that has as many jobs
  * running as its plan allows waits. Of a suspended tenant nothing but restores is given out, and of one whose end is due what
- * removes its snapshots. Null: nothing is due.
+ * removes its snapshots. A deletion waits while its snapshot is being restored. Null: nothing is due.
  */
 export async function claimJob(
   hub: Hub,
@@ -64,6 +66,8 @@ export async function claimJob(
     try {
       return await claimNext(hub, worker, types, passedOver);
     } catch (error) {
+      // A restore began in the very moment in which its snapshot was to be removed: that deletion waits from now on.
+      if (error instanceof SnapshotInUseError) continue;
       // Another claimer took the tenant's last free place meanwhile. Each try holds the lock of one tenant at most.
       if (!(error instanceof NoPlaceLeft)) throw error;
       passedOver.push(error.tenantId);
@@ -116,12 +120,15 @@ function claimNext(
           AND (j.type <> 'BACKUP' OR s.jump_host_key IS NOT NULL
             OR NOT (s.config ? 'jump' OR COALESCE(s.config->'ssh' ? 'jump', false)))
           AND (j.target_worker_id IS NULL OR j.target_worker_id = ANY(${stores}::text[]))
+          AND (j.type <> 'DELETE_SNAPSHOT' OR NOT EXISTS (SELECT FROM restores r
+            WHERE r.tenant_id = j.tenant_id AND r.snapshot_id = j.target_snapshot_id AND r.status = 'PREPARING'))
         ORDER BY j.priority DESC, COALESCE(running.jobs, 0), j.created_at, j.id
         LIMIT 1 FOR UPDATE OF j SKIP LOCKED)
       RETURNING id, tenant_id`;
     if (!claimed) return null;
     if (!(await isWithinRunningJobs(tx, claimed.tenant_id))) throw new NoPlaceLeft(claimed.tenant_id);
     const job = await tx.job.findUniqueOrThrow({ where: { id: claimed.id } });
+    if (job.type === "DELETE_SNAPSHOT" && job.targetSnapshotId) await beginDeletion(tx, job.targetSnapshotId);
     await tx.jobEvent.create({
       data: {
         jobId: job.id,

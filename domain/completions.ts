@@ -84,10 +84,12 @@ export async function completeRestore(
     const at = await now(tx);
     const hours = await readSetting(tx, "download_expiration_hours");
     const expiresAt = new Date(at.getTime() + hours * 3_600_000);
-    await tx.restore.update({
-      where: { jobId: job.id },
+    const { count } = await tx.restore.updateMany({
+      where: { jobId: job.id, status: "PREPARING" },
       data: { status: "READY", expiresAt, sizeBytes: BigInt(input.sizeBytes) },
     });
+    // It was revoked meanwhile: what was prepared is not to be served.
+    if (count === 0) throw new LeaseLostError();
     await changeJob(tx, announce, {
       jobId: job.id,
       data: { status: "COMPLETED", endedAt: at, leaseExpiresAt: null },

@@ -202,8 +202,52 @@ export class SnapshotInUseError extends DomainError {
 export class CustomerKeyRequiredError extends DomainError {
   readonly code = "CUSTOMER_KEY_REQUIRED";
   constructor() {
-    super("Only you hold the key of this snapshot: download it encrypted and open it with your own key.");
+    super(
+      "Only you hold the key of this snapshot, so it cannot be opened here: download it encrypted and open it with your own key: age -d -i key.txt backup.tar.zst.enc | zstd -d | tar x",
+    );
   }
+}
+
+/** The platform's key that a snapshot is sealed to was disabled. */
+export class KeyUnavailableError extends DomainError {
+  readonly code = "KEY_UNAVAILABLE";
+  readonly keyId: string;
+  constructor(keyId: string) {
+    super(`The key ${keyId} that this snapshot is sealed to was disabled: nothing that needs it can be restored.`);
+    this.keyId = keyId;
+  }
+}
+
+/** Without a key that is active no backup could be sealed. */
+export class LastKeyError extends DomainError {
+  readonly code = "LAST_KEY";
+  constructor() {
+    super("New backups are sealed to this key alone: rotate the key or name recipients of your own first.");
+  }
+}
+
+/** A deletion stands in the way: one that can be taken back until `dueAt`, or, where that is null, one that cannot. */
+export class SnapshotDeletedError extends DomainError {
+  readonly code = "SNAPSHOT_DELETED";
+  constructor(dueAt: Date | null) {
+    super(
+      dueAt
+        ? "The deletion of this snapshot was asked for: take that back with undeleteSnapshot first."
+        : "The bytes of this snapshot are being removed or are gone: that cannot be taken back.",
+    );
+  }
+}
+
+export class RestoreEndedError extends DomainError {
+  readonly code = "RESTORE_ENDED";
+  constructor(status: string) {
+    super(`This restore has ended already: it is ${status.toLowerCase()}.`);
+  }
+}
+
+/** Only what failed or was canceled can be tried again. */
+export class JobNotRetryableError extends DomainError {
+  readonly code = "JOB_NOT_RETRYABLE";
 }
 
 export class JobEndedError extends DomainError {

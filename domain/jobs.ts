@@ -1,10 +1,11 @@
 // Jobs as customers see them: started, looked at, canceled. Their way through a worker's hands is in leases.ts.
-import { type Job, Prisma } from "../prisma/client/client.ts";
+import { type Job, Prisma, type Source } from "../prisma/client/client.ts";
 import { type Actor, authorize, visibleRow } from "./actor.ts";
 import { audit } from "./audit.ts";
 import {
   BackupAlreadyRunningError,
   JobEndedError,
+  JobNotRetryableError,
   NotFoundError,
   SourceDisabledError,
   SourceNotTestedError,
@@ -13,15 +14,27 @@ import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { changeJob, createJob } from "./queue.ts";
 import { refuseFull } from "./quotas.ts";
 import { isEnded } from "./rules/job-states.ts";
+import type { Verb } from "./rules/permissions.ts";
 import { routeOf } from "./rules/source-config.ts";
+import { findDeletion, keepAfterAll, lockSnapshot, queueDeletion } from "./snapshots.ts";
+import { parseDraft, refuseScanning } from "./source-tests.ts";
 import { holdSource, requireSource } from "./sources.ts";
 import { refuseSuspended } from "./tenants.ts";
 
 /** Starts a backup now. A source has at most one backup under way; the database holds that wall as well. */
 export async function startBackup(hub: Hub, actor: Actor, { sourceId }: { sourceId: string }): Promise<Job> {
   const source = await requireSource(hub, actor, sourceId);
-  const { tenantId } = source;
-  authorize(actor, tenantId, "startBackup");
+  authorize(actor, source.tenantId, "startBackup");
+  return backUp(hub, source, (tx, job) =>
+    audit(tx, actor, { tenantId: job.tenantId, verb: "startBackup", objectId: job.id, after: { sourceId } }),
+  );
+}
+
+async function backUp(
+  hub: Hub,
+  { id: sourceId, tenantId, ...source }: Source,
+  record: (tx: Transaction, job: Job) => Promise<void>,
+): Promise<Job> {
   if (source.status !== "ACTIVE") throw new SourceDisabledError();
   const route = routeOf(source.type, source.config);
   if ((route?.ssh && source.hostKey === null) || (route?.jump && source.jumpHostKey === null))
@@ -33,7 +46,7 @@ export async function startBackup(hub: Hub, actor: Actor, { sourceId }: { source
       const active = await findActiveBackup(tx, tenantId, sourceId);
       if (active) throw new BackupAlreadyRunningError(active.id);
       const job = await createJob(tx, announce, { tenantId, type: "BACKUP", sourceId, priority: 5 });
-      await audit(tx, actor, { tenantId, verb: "startBackup", objectId: job.id, after: { sourceId } });
+      await record(tx, job);
       return job;
     });
   } catch (error) {
@@ -43,11 +56,85 @@ export async function startBackup(hub: Hub, actor: Actor, { sourceId }: { source
   }
 }
 
-/** Cancels a queued job at once, and asks the worker of a running one to stop. Asking twice changes nothing more. */
+/**
+ * Does again, as a new job, what failed or was canceled; whoever may begin it may try it again. A deletion has its grace once more,
+ * and one that is under way already is the answer. A restore is begun anew instead: its link was shown to its maker alone.
+ */
+export async function retryJob(hub: Hub, actor: Actor, { jobId }: { jobId: string }): Promise<Job> {
+  const failed = await findJob(hub, actor, jobId);
+  if (!failed) throw new NotFoundError();
+  authorize(actor, failed.tenantId, retriedVerb(failed));
+  const refusal = retryRefusal(failed);
+  if (refusal) throw new JobNotRetryableError(refusal);
+  const { tenantId, type, sourceId, sourceDraft, targetSnapshotId } = failed;
+  const record = (tx: Transaction, job: Job) =>
+    audit(tx, actor, { tenantId, verb: "retryJob", objectId: jobId, after: { jobId: job.id } });
+  if (type === "BACKUP") return backUp(hub, await requireSource(hub, actor, sourceId ?? ""), record);
+  if (type === "DELETE_SNAPSHOT")
+    return transact(hub, async (tx, announce) => {
+      const snapshot = await lockSnapshot(tx, targetSnapshotId ?? "");
+      const earlier = await findDeletion(tx, snapshot);
+      if (earlier) return earlier;
+      const job = await queueDeletion(tx, announce, snapshot);
+      await record(tx, job);
+      return job;
+    });
+  return transact(hub, async (tx, announce) => {
+    await refuseSuspended(tx, tenantId);
+    await refuseScanning(hub, tx, tenantId);
+    const job = await createJob(tx, announce, {
+      tenantId,
+      type,
+      ...(sourceId !== null && { sourceId }),
+      ...(sourceDraft !== null && { sourceDraft: await draftAgain(tx, tenantId, sourceDraft) }),
+      priority: failed.priority,
+      maxAttempts: 1,
+    });
+    await record(tx, job);
+    return job;
+  });
+}
+
+/** Why a job is not to be tried again, in a sentence, or null. */
+export function retryRefusal({ type, status }: Pick<Job, "type" | "status">): string | null {
+  if (!isEnded(status)) return "This job is still under way: wait for its end, or cancel it first.";
+  if (status === "COMPLETED") return "This job is completed: there is nothing to try again.";
+  if (type === "RESTORE") return "Start a new restore instead: the link of this one was shown once and works no more.";
+  if (type === "VERIFY") return "The platform checks this snapshot again by itself.";
+  return null;
+}
+
+/** What somebody has to be allowed to do in order to try this job again. */
+export function retriedVerb({ type, sourceDraft }: Pick<Job, "type" | "sourceDraft">): Verb {
+  if (type === "DELETE_SNAPSHOT") return "deleteSnapshot";
+  return sourceDraft === null ? "retryJob" : "testSourceDraft";
+}
+
+/** What somebody has to be allowed to do in order to stop this job. */
+export function canceledVerb({ type }: Pick<Job, "type">): Verb {
+  return type === "DELETE_SNAPSHOT" ? "undeleteSnapshot" : "cancelJob";
+}
+
+async function draftAgain(
+  tx: Transaction,
+  tenantId: string,
+  stored: Prisma.JsonValue,
+): Promise<Prisma.InputJsonObject> {
+  const { credentialId } = parseDraft(stored);
+  const known = credentialId === null || (await tx.credential.count({ where: { tenantId, id: credentialId } })) > 0;
+  if (!known)
+    throw new JobNotRetryableError("The credential of this test is gone: test the settings with another one.");
+  return stored as Prisma.InputJsonObject;
+}
+
+/**
+ * Cancels a queued job at once, and asks the worker of a running one to stop. Asking twice changes nothing more. A deletion that
+ * nobody began with is taken back by it.
+ */
 export async function cancelJob(hub: Hub, actor: Actor, { jobId }: { jobId: string }): Promise<Job> {
   const found = await findJob(hub, actor, jobId);
   if (!found) throw new NotFoundError();
-  authorize(actor, found.tenantId, "cancelJob");
+  authorize(actor, found.tenantId, canceledVerb(found));
   return transact(hub, async (tx, announce) => {
     await tx.$queryRaw`SELECT id FROM jobs WHERE id = ${jobId} FOR UPDATE`;
     const job = await tx.job.findUniqueOrThrow({ where: { id: jobId } });
@@ -58,6 +145,7 @@ export async function cancelJob(hub: Hub, actor: Actor, { jobId }: { jobId: stri
     if (job.status !== "QUEUED")
       return changeJob(tx, announce, { jobId, data: { cancelRequestedAt: at }, kind: "cancel-requested", facts: {} });
     await tx.restore.updateMany({ where: { jobId, status: "PREPARING" }, data: { status: "FAILED" } });
+    if (job.targetSnapshotId && job.type === "DELETE_SNAPSHOT") await keepAfterAll(tx, job.targetSnapshotId);
     return changeJob(tx, announce, {
       jobId,
       data: { status: "CANCELED", cancelRequestedAt: at, endedAt: at },
@@ -69,6 +157,15 @@ export async function cancelJob(hub: Hub, actor: Actor, { jobId }: { jobId: stri
 
 export function findJob(hub: Hub, actor: Actor, id: string, query: Prisma.JobDefaultArgs = {}): Promise<Job | null> {
   return hub.db.job.findFirst({ ...query, where: visibleRow(actor, id) });
+}
+
+/** What workers are called, by their ids: all that customers are told of them. */
+export async function nameWorkers(hub: Hub, ids: readonly string[]): Promise<Map<string, string>> {
+  const workers = await hub.platform.worker.findMany({
+    where: { id: { in: [...ids] } },
+    select: { id: true, name: true },
+  });
+  return new Map(workers.map(({ id, name }) => [id, name]));
 }
 
 /** The backup of this source that is queued or running. */

@@ -1,16 +1,18 @@
-// The age keys that a tenant's artifacts are sealed to.
+// The age keys that a tenant's artifacts are sealed to, and which of them still open something.
 import { createHash } from "node:crypto";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
-import { CustomerKeyRequiredError, InvalidInputError } from "./errors.ts";
+import type { Prisma, TenantKey } from "../prisma/client/client.ts";
+import { type Actor, visibleRow } from "./actor.ts";
+import { CustomerKeyRequiredError, InvalidInputError, KeyUnavailableError } from "./errors.ts";
 import { type Hub, now, type Transaction } from "./hub.ts";
 import { newId } from "./ids.ts";
 
 /** Makes the tenant's first key, or the next one, in platform custody. */
-export async function createTenantKey(hub: Hub, tx: Transaction, tenantId: string): Promise<void> {
+export async function createTenantKey(hub: Hub, tx: Transaction, tenantId: string): Promise<TenantKey> {
   const identity = await generateX25519Identity();
   const publicKey = await identityToRecipient(identity);
   const id = newId("tenantKey", await now(tx));
-  await tx.tenantKey.create({
+  return tx.tenantKey.create({
     data: {
       id,
       tenantId,
@@ -22,10 +24,51 @@ export async function createTenantKey(hub: Hub, tx: Transaction, tenantId: strin
   });
 }
 
+export function findTenantKey(
+  hub: Hub,
+  actor: Actor,
+  id: string,
+  query: Prisma.TenantKeyDefaultArgs = {},
+): Promise<TenantKey | null> {
+  return hub.db.tenantKey.findFirst({ ...query, where: visibleRow(actor, id) });
+}
+
+type KeyFacts = Pick<TenantKey, "id" | "tenantId" | "fingerprint" | "custody">;
+
+/** How many snapshots the platform opens with each of these keys and with no other. A customer's key is none that it opens with. */
+export async function countOpenedBy(db: Transaction, keys: readonly KeyFacts[]): Promise<Map<string, number>> {
+  const held = keys.filter(({ custody }) => custody === "PLATFORM");
+  if (held.length === 0) return new Map();
+  const counts = await db.snapshot.groupBy({
+    by: ["keyFingerprint"],
+    where: {
+      tenantId: { in: held.map(({ tenantId }) => tenantId) },
+      keyFingerprint: { in: held.map((key) => key.fingerprint) },
+      status: { in: ["COMPLETED", "MISSING"] },
+    },
+    _count: true,
+  });
+  const byFingerprint = new Map(counts.map(({ keyFingerprint, _count }) => [keyFingerprint, _count]));
+  return new Map(held.map((key) => [key.id, byFingerprint.get(key.fingerprint) ?? 0]));
+}
+
+/** Fingerprints of the keys of these tenants that the platform can open snapshots with. */
+export async function findHeldFingerprints(hub: Hub, tenantIds: readonly string[]): Promise<Set<string>> {
+  const keys = await hub.db.tenantKey.findMany({
+    where: { tenantId: { in: [...tenantIds] }, custody: "PLATFORM", status: { not: "DISABLED" } },
+    select: { fingerprint: true },
+  });
+  return new Set(keys.map((key) => key.fingerprint));
+}
+
 /** The recipients that a new artifact of this tenant is sealed to. */
 export async function activeRecipients(tx: Transaction, tenantId: string): Promise<string[]> {
-  const keys = await tx.tenantKey.findMany({ where: { tenantId, status: "ACTIVE" }, orderBy: { id: "asc" } });
-  return keys.map((key) => key.publicKey);
+  return (await activeKeys(tx, tenantId)).map((key) => key.publicKey);
+}
+
+/** What new artifacts are sealed to. */
+export function activeKeys(tx: Transaction, tenantId: string): Promise<TenantKey[]> {
+  return tx.tenantKey.findMany({ where: { tenantId, status: "ACTIVE" }, orderBy: { id: "asc" } });
 }
 
 /**
@@ -46,7 +89,7 @@ export async function findSealingKey(
   return key.fingerprint;
 }
 
-/** The private key behind a fingerprint. Throws `CustomerKeyRequiredError` where the platform does not hold it. */
+/** The private key behind a fingerprint. Throws as `refuseUnopenable` does. */
 export async function openTenantKey(
   hub: Hub,
   tx: Transaction,
@@ -56,16 +99,16 @@ export async function openTenantKey(
   const key = await tx.tenantKey.findUnique({
     where: { tenantId_fingerprint: { tenantId, fingerprint: keyFingerprint } },
   });
-  if (!key?.sealedPrivateKey || key.status === "DISABLED") throw new CustomerKeyRequiredError();
+  if (!key?.sealedPrivateKey) throw new CustomerKeyRequiredError();
+  if (key.status === "DISABLED") throw new KeyUnavailableError(key.id);
   return hub.vault.open({ tenantId, rowId: key.id, kind: "tenant-key" }, key.sealedPrivateKey);
 }
 
-/** Throws `CustomerKeyRequiredError` where the platform cannot open what is sealed to this key. */
-export async function refuseCustomerKey(tx: Transaction, tenantId: string, keyFingerprint: string): Promise<void> {
-  const held = await tx.tenantKey.count({
-    where: { tenantId, fingerprint: keyFingerprint, custody: "PLATFORM", status: { not: "DISABLED" } },
-  });
-  if (held === 0) throw new CustomerKeyRequiredError();
+/** Throws `CustomerKeyRequiredError` where the customer alone holds this key, and `KeyUnavailableError` where it was disabled. */
+export async function refuseUnopenable(tx: Transaction, tenantId: string, keyFingerprint: string): Promise<void> {
+  const key = await tx.tenantKey.findFirst({ where: { tenantId, fingerprint: keyFingerprint } });
+  if (key?.custody !== "PLATFORM") throw new CustomerKeyRequiredError();
+  if (key.status === "DISABLED") throw new KeyUnavailableError(key.id);
 }
 
 /** How manifests name a recipient. */

@@ -15,6 +15,8 @@ export interface NewJob {
   readonly targetWorkerId?: string | null;
   readonly priority?: number;
   readonly maxAttempts?: number;
+  /** Not to be claimed before this. */
+  readonly notBefore?: Date;
 }
 
 /** Makes a queued job and its doorbell in the caller's transaction: both exist, or neither. */

@@ -3,12 +3,13 @@ import * as z from "zod";
 import type { Prisma, Restore, RestoreForm } from "../prisma/client/client.ts";
 import { type Actor, authorize, visibleRow, type WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
-import { NotFoundError, SnapshotNotRestorableError } from "./errors.ts";
+import { NotFoundError, RestoreEndedError, SnapshotNotRestorableError } from "./errors.ts";
 import { type Hub, now, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
 import { parseInput } from "./input.ts";
-import { refuseCustomerKey } from "./keys.ts";
-import { createJob } from "./queue.ts";
+import { refuseUnopenable } from "./keys.ts";
+import { changeJob, createJob } from "./queue.ts";
+import { isEnded } from "./rules/job-states.ts";
 import { hashToken, newToken } from "./secrets.ts";
 import { findSnapshot } from "./snapshots.ts";
 import { requireWorker } from "./workers.ts";
@@ -45,7 +46,7 @@ export async function startRestore(hub: Hub, actor: Actor, input: StartRestoreIn
     await tx.$queryRaw`SELECT id FROM snapshots WHERE id = ${snapshot.id} FOR SHARE`;
     const { status } = await tx.snapshot.findUniqueOrThrow({ where: { id: snapshot.id } });
     if (status !== "COMPLETED") throw new SnapshotNotRestorableError(status);
-    await refuseCustomerKey(tx, tenantId, snapshot.keyFingerprint);
+    await refuseUnopenable(tx, tenantId, snapshot.keyFingerprint);
     const job = await createJob(tx, announce, {
       tenantId,
       type: "RESTORE",
@@ -75,6 +76,44 @@ export async function startRestore(hub: Hub, actor: Actor, input: StartRestoreIn
   return { restore, downloadUrl: `${hub.terms.restorePublicUrl}/download/${token}` };
 }
 
+/**
+ * Ends a link now, or before it ever worked: then what prepares it is stopped as well. The restore service hears of it within seconds.
+ * Revoking again changes nothing. Throws `RestoreEndedError` for one that has ended by itself.
+ */
+export async function revokeRestore(hub: Hub, actor: Actor, { restoreId }: { restoreId: string }): Promise<Restore> {
+  const found = await findRestore(hub, actor, restoreId);
+  if (!found) throw new NotFoundError();
+  const { tenantId, jobId } = found;
+  authorize(actor, tenantId, "revokeRestore");
+  return transact(hub, async (tx, announce) => {
+    // The job first, as whoever completes it does.
+    await tx.$queryRaw`SELECT id FROM jobs WHERE id = ${jobId} FOR UPDATE`;
+    await tx.$queryRaw`SELECT id FROM restores WHERE id = ${restoreId} FOR UPDATE`;
+    const restore = await tx.restore.findUniqueOrThrow({ where: { id: restoreId } });
+    if (restore.status === "REVOKED") return restore;
+    if (restore.status === "EXPIRED" || restore.status === "FAILED") throw new RestoreEndedError(restore.status);
+    const at = await now(tx);
+    const revoked = await tx.restore.update({ where: { id: restoreId }, data: { status: "REVOKED", expiresAt: at } });
+    const job = await tx.job.findUniqueOrThrow({ where: { id: jobId } });
+    if (job.status === "QUEUED")
+      await changeJob(tx, announce, {
+        jobId,
+        data: { status: "CANCELED", cancelRequestedAt: at, endedAt: at },
+        kind: "state",
+        facts: { status: "CANCELED" },
+      });
+    else if (!isEnded(job.status) && !job.cancelRequestedAt)
+      await changeJob(tx, announce, { jobId, data: { cancelRequestedAt: at }, kind: "cancel-requested", facts: {} });
+    await audit(tx, actor, {
+      tenantId,
+      verb: "revokeRestore",
+      objectId: restoreId,
+      before: { status: restore.status },
+    });
+    return revoked;
+  });
+}
+
 export function findRestore(
   hub: Hub,
   actor: Actor,
@@ -84,7 +123,9 @@ export function findRestore(
   return hub.db.restore.findFirst({ ...query, where: visibleRow(actor, id) });
 }
 
-/** Notes that a download went out whole: its link is used up. Throws `NotFoundError` unless it was ready, for a restore service. */
+/**
+ * Notes that a download went out whole: its link is used up. Throws `NotFoundError` unless it was ready once, for a restore service.
+ */
 export async function recordFetch(
   hub: Hub,
   worker: WorkerActor,
@@ -92,10 +133,14 @@ export async function recordFetch(
 ): Promise<{ timesFetched: number }> {
   return transact(hub, async (tx) => {
     const { role } = await requireWorker(tx, worker);
+    await tx.restore.updateMany({
+      where: { id: role === "RESTORE" ? restoreId : "", status: "READY" },
+      data: { status: "EXPIRED" },
+    });
     const found = await tx.restore.updateManyAndReturn({
-      // It may have expired while it went out.
-      where: { id: role === "RESTORE" ? restoreId : "", status: { in: ["READY", "EXPIRED"] } },
-      data: { timesFetched: { increment: 1 }, status: "EXPIRED" },
+      // It may have expired, or have been revoked, while it went out.
+      where: { id: role === "RESTORE" ? restoreId : "", status: { in: ["EXPIRED", "REVOKED"] } },
+      data: { timesFetched: { increment: 1 } },
     });
     const [restore] = found;
     if (!restore) throw new NotFoundError();

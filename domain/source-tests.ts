@@ -75,7 +75,7 @@ export function parseDraft(stored: Prisma.JsonValue): z.infer<typeof draft> {
   return draft.parse(stored);
 }
 
-async function refuseScanning(hub: Hub, tx: Transaction, tenantId: string): Promise<void> {
+export async function refuseScanning(hub: Hub, tx: Transaction, tenantId: string): Promise<void> {
   const since = new Date((await now(tx)).getTime() - 60_000);
   const started = await tx.job.count({ where: { tenantId, type: "TEST_SOURCE", createdAt: { gt: since } } });
   if (started >= hub.terms.sourceTestsPerMinute) throw new RateLimitedError("source tests");

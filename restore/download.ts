@@ -66,6 +66,8 @@ export class DownloadLinks {
   #refusal({ method, headers }: IncomingMessage, { record }: Prepared): Refusal | null {
     if (record.ended?.reason === "fetched") return [410, "This link has been used: it works for one download."];
     if (record.expiresAt === null) return [503, "This download is about to be ready.", { "Retry-After": "2" }];
+    if (record.ended?.reason === "withdrawn" && record.ended.at < record.expiresAt)
+      return [410, "This link has been revoked."];
     if (record.ended || new Date(record.expiresAt) <= this.#terms.clock.now()) return [410, "This link has expired."];
     if (method === "HEAD") return null;
     if (isPreview(headers)) return [403, "This link is for one download, not for previews."];

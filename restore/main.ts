@@ -112,8 +112,9 @@ function attend({ admission, upkeep, log, onAdmitted }: AttendTerms): AsyncDispo
   async function attendHub(): Promise<void> {
     await admission.refresh(signal);
     await upkeep.tellHub(signal);
-    if (isReconciled) return;
+    // Every time: links are revoked.
     await upkeep.reconcile(signal);
+    if (isReconciled) return;
     isReconciled = true;
     onAdmitted();
   }

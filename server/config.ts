@@ -34,6 +34,7 @@ const environment = z.object({
   HUB_SESSION_HOURS: z.coerce.number().positive().default(720),
   HUB_PASSWORD_TRIES: z.coerce.number().int().min(1).default(10),
   HUB_SWEEP_SECONDS: seconds(5),
+  RETENTION_EVALUATION_INTERVAL_HOURS: z.coerce.number().positive().max(590).default(6),
   SOURCE_ALLOWED_NETWORKS: z.string().default(""),
   SOURCE_TESTS_PER_MINUTE: z.coerce.number().int().min(1).default(10),
   RESTORE_PUBLIC_URL: z.url().default("http://127.0.0.1:8082"),
@@ -65,6 +66,7 @@ export interface HubConfig {
   /** How often in a quarter of an hour a password may be tried at one account. */
   readonly passwordTries: number;
   readonly sweepSeconds: number;
+  readonly retentionIntervalHours: number;
   /** CIDR notation. */
   readonly allowedNetworks: readonly string[];
   readonly sourceTestsPerMinute: number;
@@ -107,6 +109,7 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
     allowedNetworks: networks(values.SOURCE_ALLOWED_NETWORKS),
     sourceTestsPerMinute: values.SOURCE_TESTS_PER_MINUTE,
     sweepSeconds: values.HUB_SWEEP_SECONDS,
+    retentionIntervalHours: values.RETENTION_EVALUATION_INTERVAL_HOURS,
     retryDelaysSeconds: [5, 30],
     restorePublicUrl: values.RESTORE_PUBLIC_URL.replace(/\/+$/, ""),
     logLevel: values.LOG_LEVEL,

@@ -55,7 +55,8 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
     },
   };
   const firstOwner = await createFirstOwner(hub, config.ownerEmail);
-  started.use(startUpkeep(hub, { log, everySeconds: config.sweepSeconds }));
+  const retentionEverySeconds = config.retentionIntervalHours * 3600;
+  started.use(startUpkeep(hub, { log, everySeconds: config.sweepSeconds, retentionEverySeconds }));
   const authentication = createAuthentication(hub, config);
   const redisReady = () => feed.stats().redisReady;
   const { corsOrigins } = config;

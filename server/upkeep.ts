@@ -1,21 +1,34 @@
-// What the hub does without being asked: due schedules, silent workers, expired links. Every hub may run it at the same time.
+// What the hub does without being asked: due schedules, silent workers, expired links, retention. Every hub may run it at the same time.
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { runDueSchedules } from "../domain/due-schedules.ts";
 import type { Hub } from "../domain/hub.ts";
 import { sweepLeases } from "../domain/leases.ts";
 import { expireRestores } from "../domain/restores.ts";
+import { runDueRetention } from "../domain/retention.ts";
 import { purgeTenants } from "../domain/tenant-purge.ts";
 import { markOfflineWorkers } from "../domain/workers.ts";
 
 const duties = { runDueSchedules, sweepLeases, expireRestores, markOfflineWorkers, purgeTenants } as const;
 
-/** Goes its round every `everySeconds` until disposed of. A duty that fails is logged and tried again on the next round. */
-export function startUpkeep(hub: Hub, { log, everySeconds }: { log: Logger; everySeconds: number }): AsyncDisposable {
+/** What takes its time and is in no hurry. Begins when a hub that has just started has had time for everything else. */
+const slowDuties = { runDueRetention } as const;
+const slowStartSeconds = 30;
+
+export interface UpkeepTerms {
+  readonly log: Logger;
+  readonly everySeconds: number;
+  readonly retentionEverySeconds: number;
+}
+
+/** Goes its rounds until disposed of. A duty that fails is logged and tried again on the next round. */
+export function startUpkeep(hub: Hub, { log, everySeconds, retentionEverySeconds }: UpkeepTerms): AsyncDisposable {
   const stopped = new AbortController();
-  const rounds = (async () => {
-    while (!stopped.signal.aborted) {
-      for (const [name, duty] of Object.entries(duties)) {
+  const { signal } = stopped;
+  const wait = (seconds: number) => pause(seconds * 1000, undefined, { signal }).catch(() => undefined);
+  const goRounds = async (round: Record<string, (hub: Hub) => Promise<number>>, seconds: number) => {
+    while (!signal.aborted) {
+      for (const [name, duty] of Object.entries(round)) {
         try {
           const count = await duty(hub);
           if (count > 0) log.info({ duty: name, count }, "upkeep");
@@ -23,13 +36,17 @@ export function startUpkeep(hub: Hub, { log, everySeconds }: { log: Logger; ever
           log.warn({ duty: name, err: error }, "upkeep failed");
         }
       }
-      await pause(everySeconds * 1000, undefined, { signal: stopped.signal }).catch(() => undefined);
+      await wait(seconds);
     }
-  })();
+  };
+  const rounds = [
+    goRounds(duties, everySeconds),
+    wait(slowStartSeconds).then(() => goRounds(slowDuties, retentionEverySeconds)),
+  ];
   return {
     async [Symbol.asyncDispose]() {
       stopped.abort();
-      await rounds;
+      await Promise.all(rounds);
     },
   };
 }

@@ -11,7 +11,7 @@ import { available } from "./stage/available.ts";
 import { type StagedProcess, stageRestore, stageWorker } from "./stage/data-plane.ts";
 import { type StagedHub, stageHub } from "./stage/hub.ts";
 import { missingOpenSsh, type StagedOpenSsh, stageOpenSsh } from "./stage/peers/openssh.ts";
-import { jobEnd, type StagedTenant, stageTenant, startJob } from "./stage/tenant.ts";
+import { deleteAtOnce, jobEnd, type StagedTenant, stageTenant, startJob } from "./stage/tenant.ts";
 import {
   assertTree,
   directory,
@@ -166,6 +166,7 @@ describe("a backup of an OpenSSH server", { skip: missing ?? false }, () => {
   });
 
   it("is deleted on request, with its bytes", async () => {
+    await deleteAtOnce(hub);
     const job = await jobEnd(acme.ask, await startJob(acme.ask, "deleteSnapshot", snapshot.id));
     assert.equal(job.status, "COMPLETED", job.errorMessage);
     const { data } = await acme.ask("query ($id: ID!) { snapshot(id: $id) { status } }", { id: snapshot.id });

@@ -39,6 +39,15 @@ const needed = {
   updateTenant: "OWNER",
   deleteTenant: "OWNER",
   undeleteTenant: "OWNER",
+  undeleteSnapshot: "ADMIN",
+  pinSnapshot: "MEMBER",
+  unpinSnapshot: "ADMIN",
+  runRetention: "ADMIN",
+  retryJob: "MEMBER",
+  revokeRestore: "MEMBER",
+  rotateTenantKey: "OWNER",
+  disableTenantKey: "OWNER",
+  setTenantRecipients: "OWNER",
 } as const satisfies Record<string, RoleName>;
 
 export type Verb = keyof typeof needed;
@@ -60,6 +69,9 @@ const forPeopleAlone: ReadonlySet<Verb> = new Set<Verb>([
   "updateTenant",
   "deleteTenant",
   "undeleteTenant",
+  "rotateTenantKey",
+  "disableTenantKey",
+  "setTenantRecipients",
 ]);
 
 /** What is about a tenant as a whole, and not for a key that is good for some of its sources. */

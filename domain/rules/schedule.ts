@@ -49,7 +49,7 @@ function isMacro(cron: string): boolean {
 }
 
 /** By any name of the IANA database, links such as Asia/Kolkata included; an offset such as +02:00 is none. */
-function isTimezone(name: string): boolean {
+export function isTimezone(name: string): boolean {
   if (!/^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+)*$/.test(name)) return false;
   try {
     return Boolean(new Intl.DateTimeFormat("en", { timeZone: name }));

@@ -9,10 +9,10 @@ import {
   mayReadFacts,
 } from "../../domain/audit.ts";
 import type { AuditEvent as Row } from "../../prisma/client/client.ts";
+import { gathered } from "./batch.ts";
 import { builder } from "./builder.ts";
 import type { PublicContext } from "./context.ts";
 import { byAge, gatedList, listing, ordersOf, rootList } from "./listing.ts";
-import { gathered } from "./loaders.ts";
 import { Tenant } from "./tenant.ts";
 
 const AuditActorKind = builder.enumType("AuditActorKind", {
@@ -25,8 +25,8 @@ const AuditActorKind = builder.enumType("AuditActorKind", {
   } as const,
 });
 
-const namesOfTenants = gathered(({ hub }, ids) => actorNames(hub.db, ids));
-const namesOfPlatform = gathered(({ hub }, ids) => actorNames(hub.platform, ids));
+const namesOfTenants = gathered(({ hub }, ids: readonly string[]) => actorNames(hub.db, ids));
+const namesOfPlatform = gathered(({ hub }, ids: readonly string[]) => actorNames(hub.platform, ids));
 
 /** Null: to be found out in vain, such as somebody who has left. */
 async function nameOf({ actorId, tenantId }: Row, context: PublicContext): Promise<string | null> {

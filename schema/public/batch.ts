@@ -38,3 +38,23 @@ function levelOf({ path }: GraphQLResolveInfo): string {
     if (typeof step.key === "string") names.push(step.key);
   return names.join("<");
 }
+
+/** `read` is called once for all the keys that are asked for at one moment of one operation; what it leaves out is undefined. */
+export function gathered<Key, Value>(
+  read: (context: PublicContext, keys: readonly Key[]) => Promise<ReadonlyMap<Key, Value>>,
+): (context: PublicContext, key: Key) => Promise<Value | undefined> {
+  const known = new WeakMap<PublicContext, DataLoader<Key, Value | undefined>>();
+  return (context, key) => {
+    const loader =
+      known.get(context) ??
+      new DataLoader<Key, Value | undefined>(
+        async (keys) => {
+          const found = await read(context, [...new Set(keys)]);
+          return keys.map((each) => found.get(each));
+        },
+        { cache: false },
+      );
+    known.set(context, loader);
+    return loader.load(key);
+  };
+}

@@ -11,12 +11,17 @@ import {
   InvalidInputError,
   InvalidTokenError,
   JobEndedError,
+  JobNotRetryableError,
+  KeyUnavailableError,
+  LastKeyError,
   LastOwnerError,
   NotFoundError,
   QuotaExceededError,
   RateLimitedError,
+  RestoreEndedError,
   SessionEndedError,
   SignInFailedError,
+  SnapshotDeletedError,
   SnapshotInUseError,
   SnapshotNotRestorableError,
   SourceDisabledError,
@@ -81,6 +86,13 @@ builder.objectType(SourceHasSnapshotsError, {
   fields: (t) => ({ count: t.exposeInt("count", { description: "How many." }) }),
 });
 
+builder.objectType(KeyUnavailableError, {
+  name: "KeyUnavailableError",
+  description: "The platform's key that a snapshot is sealed to was disabled.",
+  interfaces: [Failure],
+  fields: (t) => ({ keyId: t.exposeID("keyId", { description: "That key." }) }),
+});
+
 const plainFailures = [
   [HostNotAllowedError, "HostNotAllowedError", "The host is not one that may be connected to."],
   [CredentialInUseError, "CredentialInUseError", "A source uses this credential."],
@@ -104,6 +116,10 @@ const plainFailures = [
   [SnapshotInUseError, "SnapshotInUseError", "The snapshot is pinned or being restored."],
   [CustomerKeyRequiredError, "CustomerKeyRequiredError", "Only the customer holds the key of this snapshot."],
   [JobEndedError, "JobEndedError", "The job has ended already."],
+  [JobNotRetryableError, "JobNotRetryableError", "The job is not one that can be tried again."],
+  [RestoreEndedError, "RestoreEndedError", "The restore's link has ended already."],
+  [SnapshotDeletedError, "SnapshotDeletedError", "The deletion of the snapshot stands in the way."],
+  [LastKeyError, "LastKeyError", "New backups are sealed to this key alone."],
 ] as const;
 
 for (const [type, name, description] of plainFailures)

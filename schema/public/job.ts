@@ -1,15 +1,30 @@
 // What was and is being done.
+import { isAuthorized } from "../../domain/actor.ts";
 import {
   BackupAlreadyRunningError,
   JobEndedError,
+  JobNotRetryableError,
   NotFoundError,
   QuotaExceededError,
+  RateLimitedError,
+  SnapshotInUseError,
   SourceDisabledError,
   SourceNotTestedError,
   TenantSuspendedError,
 } from "../../domain/errors.ts";
-import { cancelJob, findJob, startBackup } from "../../domain/jobs.ts";
+import {
+  canceledVerb,
+  cancelJob,
+  findJob,
+  nameWorkers,
+  retriedVerb,
+  retryJob,
+  retryRefusal,
+  startBackup,
+} from "../../domain/jobs.ts";
+import { isEnded } from "../../domain/rules/job-states.ts";
 import { JobStatus as statuses, JobType as types } from "../../prisma/client/client.ts";
+import { gathered } from "./batch.ts";
 import { builder } from "./builder.ts";
 import { byAge, listing, onlyOrder, ordersOf, relatedList } from "./listing.ts";
 import { Node } from "./node.ts";
@@ -58,6 +73,8 @@ const JobEventConnection = builder.connectionObject(
 
 const jobEventList = listing({ model: "JobEvent", connection: JobEventConnection, orders: onlyOrder(["seq", "asc"]) });
 
+const workerName = gathered<string, string>(({ hub }, ids) => nameWorkers(hub, ids));
+
 export const Job = builder.prismaObject("Job", {
   description: "A unit of work.",
   interfaces: [Node],
@@ -83,6 +100,41 @@ export const Job = builder.prismaObject("Job", {
       description: "When somebody asked to stop it.",
     }),
     source: t.relation("source", { nullable: true, description: "The source it is about." }),
+    schedule: t.relation("schedule", { nullable: true, description: "The schedule that asked for it." }),
+    targetSnapshot: t.relation("targetSnapshot", {
+      nullable: true,
+      description: "The snapshot that a restore, a deletion or a check is about.",
+    }),
+    workerName: t.string({
+      nullable: true,
+      description: "What the worker is called that has it, or had it last.",
+      select: { workerId: true },
+      resolve: async ({ workerId }, _, context) => (workerId ? ((await workerName(context, workerId)) ?? null) : null),
+    }),
+    priority: t.exposeInt("priority", { description: "Higher goes first." }),
+    progress: t.expose("progress", {
+      type: "JSON",
+      nullable: true,
+      description: "Where its work stood at the last step; `jobProgressed` has it live.",
+    }),
+    dueAt: t.field({
+      type: "DateTime",
+      description: "Not begun before: later than it was asked for where a deletion can still be taken back.",
+      select: { notBefore: true },
+      resolve: ({ notBefore }) => notBefore,
+    }),
+    viewerCanCancel: t.boolean({
+      description: "Whether it can be stopped, by whoever asks.",
+      select: { tenantId: true, type: true, status: true, cancelRequestedAt: true },
+      resolve: (job, _, { actor }) =>
+        !isEnded(job.status) && !job.cancelRequestedAt && isAuthorized(actor(), job.tenantId, canceledVerb(job)),
+    }),
+    viewerCanRetry: t.boolean({
+      description: "Whether it can be tried again, by whoever asks.",
+      select: { tenantId: true, type: true, status: true, sourceDraft: true },
+      resolve: (job, _, { actor }) =>
+        retryRefusal(job) === null && isAuthorized(actor(), job.tenantId, retriedVerb(job)),
+    }),
     snapshot: t.relation("snapshot", { nullable: true, description: "The snapshot that a backup made." }),
     restore: t.relation("restore", { nullable: true, description: "The restore that it prepares." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was asked for." }),
@@ -97,7 +149,31 @@ const JobConnection = builder.connectionObject(
   { name: "JobEdge", description: "A job on its page." },
 );
 
-export const jobList = listing({ model: "Job", connection: JobConnection, orders: ordersOf("Job", byAge) });
+const JobFilterInput = builder.inputType("JobFilterInput", {
+  description: "Which jobs: those that everything said here is true of.",
+  fields: (t) => ({
+    types: t.field({ type: [JobType], description: "Of one of these types." }),
+    statuses: t.field({ type: [JobStatus], description: "In one of these states." }),
+    sourceId: t.id({ description: "About this source." }),
+    createdAfter: t.field({ type: "DateTime", description: "Asked for then or later." }),
+    createdBefore: t.field({ type: "DateTime", description: "Asked for earlier than that." }),
+  }),
+});
+
+export const jobList = listing({
+  model: "Job",
+  connection: JobConnection,
+  filter: JobFilterInput,
+  orders: ordersOf("Job", byAge),
+  where: ({ types: ofTypes, statuses: inStates, sourceId, createdAfter, createdBefore }) => ({
+    ...(ofTypes && { type: { in: ofTypes } }),
+    ...(inStates && { status: { in: inStates } }),
+    ...(sourceId && { sourceId }),
+    ...((createdAfter || createdBefore) && {
+      createdAt: { ...(createdAfter && { gte: createdAfter }), ...(createdBefore && { lt: createdBefore }) },
+    }),
+  }),
+});
 
 builder.queryField("job", (t) =>
   t.prismaField({
@@ -149,5 +225,35 @@ builder.relayMutationField(
   {
     description: "The job that was asked to stop.",
     outputFields: (t) => ({ job: t.expose("job", { type: Job, description: "It." }) }),
+  },
+);
+
+builder.relayMutationField(
+  "retryJob",
+  {
+    description: "A job to try again.",
+    inputFields: (t) => ({ jobId: t.id({ required: true, description: "Which." }) }),
+  },
+  {
+    description:
+      "Does again, as a new job, what failed or was canceled. A deletion has its grace once more; a restore is begun anew with `startRestore`.",
+    errors: {
+      types: [
+        NotFoundError,
+        JobNotRetryableError,
+        BackupAlreadyRunningError,
+        SourceDisabledError,
+        SourceNotTestedError,
+        SnapshotInUseError,
+        RateLimitedError,
+        QuotaExceededError,
+        TenantSuspendedError,
+      ],
+    },
+    resolve: async (_, { input }, { hub, actor }) => ({ job: await retryJob(hub, actor(), input) }),
+  },
+  {
+    description: "The job that does it again.",
+    outputFields: (t) => ({ job: t.expose("job", { type: Job, description: "The new one." }) }),
   },
 );

@@ -9,6 +9,7 @@ import type { Hub } from "../../domain/hub.ts";
 import { nounOf } from "../../domain/ids.ts";
 import { findInvitation } from "../../domain/invitations.ts";
 import { findJob } from "../../domain/jobs.ts";
+import { findTenantKey } from "../../domain/keys.ts";
 import { findRestore } from "../../domain/restores.ts";
 import { findSchedule } from "../../domain/schedules.ts";
 import { findSnapshot } from "../../domain/snapshots.ts";
@@ -31,6 +32,7 @@ const finders: Partial<Record<string, readonly [typename: string, find: Find]>> 
   job: ["Job", findJob],
   snapshot: ["Snapshot", findSnapshot],
   restore: ["Restore", findRestore],
+  tenantKey: ["TenantKey", findTenantKey],
   worker: ["Worker", findWorker],
 };
 

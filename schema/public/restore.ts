@@ -1,15 +1,18 @@
 // Snapshots on their way back, through links that expire.
+import { isAuthorized } from "../../domain/actor.ts";
 import {
   CustomerKeyRequiredError,
   InvalidInputError,
+  KeyUnavailableError,
   NotFoundError,
+  RestoreEndedError,
   SnapshotNotRestorableError,
 } from "../../domain/errors.ts";
-import { findRestore, startRestore } from "../../domain/restores.ts";
+import { findRestore, revokeRestore, startRestore } from "../../domain/restores.ts";
 import { RestoreForm as forms, RestoreStatus as statuses } from "../../prisma/client/client.ts";
 import { builder } from "./builder.ts";
 import { Job } from "./job.ts";
-import { byAge, listing, ordersOf } from "./listing.ts";
+import { byAge, listing, ordersOf, relatedList } from "./listing.ts";
 import { Node } from "./node.ts";
 import { Snapshot } from "./snapshot.ts";
 
@@ -20,6 +23,7 @@ const RestoreStatus = builder.enumType("RestoreStatus", {
     READY: { value: statuses.READY, description: "Until it expires or was used." },
     EXPIRED: { value: statuses.EXPIRED, description: "Not any more: its time is over, or it was fetched." },
     FAILED: { value: statuses.FAILED, description: "It never will: see the job." },
+    REVOKED: { value: statuses.REVOKED, description: "Not any more: it was ended before its time." },
   },
 });
 
@@ -45,6 +49,12 @@ const Restore = builder.prismaObject("Restore", {
     sizeBytes: t.expose("sizeBytes", { type: "ByteCount", nullable: true, description: "Size of the download." }),
     timesFetched: t.exposeInt("timesFetched", { description: "How often it went out whole." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was asked for." }),
+    viewerCanRevoke: t.boolean({
+      description: "Whether its link can be ended, by whoever asks.",
+      select: { tenantId: true, status: true },
+      resolve: ({ tenantId, status }, _, { actor }) =>
+        (status === "PREPARING" || status === "READY") && isAuthorized(actor(), tenantId, "revokeRestore"),
+    }),
   }),
 });
 
@@ -53,11 +63,28 @@ const RestoreConnection = builder.connectionObject(
   { name: "RestoreEdge", description: "A restore on its page." },
 );
 
+const RestoreFilterInput = builder.inputType("RestoreFilterInput", {
+  description: "Which restores: those that everything said here is true of.",
+  fields: (t) => ({
+    statuses: t.field({ type: [RestoreStatus], description: "In one of these states." }),
+    snapshotId: t.id({ description: "Of this snapshot." }),
+  }),
+});
+
 export const restoreList = listing({
   model: "Restore",
   connection: RestoreConnection,
+  filter: RestoreFilterInput,
   orders: ordersOf("Restore", byAge),
+  where: ({ statuses: inStates, snapshotId }) => ({
+    ...(inStates && { status: { in: inStates } }),
+    ...(snapshotId && { snapshotId }),
+  }),
 });
+
+builder.prismaObjectField(Snapshot, "restores", (t) =>
+  relatedList(t, "restores", restoreList, { description: "What was fetched back of it, newest first." }),
+);
 
 builder.queryField("restore", (t) =>
   t.prismaField({
@@ -84,7 +111,13 @@ builder.relayMutationField(
   {
     description: "Prepares a download. Its link works once the job is completed, for one fetch, until it expires.",
     errors: {
-      types: [NotFoundError, InvalidInputError, SnapshotNotRestorableError, CustomerKeyRequiredError],
+      types: [
+        NotFoundError,
+        InvalidInputError,
+        SnapshotNotRestorableError,
+        CustomerKeyRequiredError,
+        KeyUnavailableError,
+      ],
     },
     resolve: (_, { input }, { hub, actor }) => startRestore(hub, actor(), input),
   },
@@ -94,5 +127,23 @@ builder.relayMutationField(
       restore: t.expose("restore", { type: Restore, description: "It." }),
       downloadUrl: t.exposeString("downloadUrl", { description: "The link. Shown here and never again." }),
     }),
+  },
+);
+
+builder.relayMutationField(
+  "revokeRestore",
+  {
+    description: "A restore to end.",
+    inputFields: (t) => ({ restoreId: t.id({ required: true, description: "Which." }) }),
+  },
+  {
+    description:
+      "Ends a restore's link before its time: within seconds it answers 410. What still prepares it is stopped.",
+    errors: { types: [NotFoundError, RestoreEndedError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ restore: await revokeRestore(hub, actor(), input) }),
+  },
+  {
+    description: "The restore that was ended.",
+    outputFields: (t) => ({ restore: t.expose("restore", { type: Restore, description: "It." }) }),
   },
 );

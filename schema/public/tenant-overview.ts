@@ -3,13 +3,13 @@ import { DeletionDueError, InvalidInputError, NotFoundError } from "../../domain
 import { setTenantQuotas, usageOf } from "../../domain/quotas.ts";
 import { deleteTenant, resumeTenant, suspendTenant, undeleteTenant } from "../../domain/tenant-states.ts";
 import { countAllTenants, listAllTenants } from "../../domain/tenants.ts";
+import { gathered } from "./batch.ts";
 import { builder } from "./builder.ts";
 import { byAge, listing, ordersOf, rootList } from "./listing.ts";
-import { gathered } from "./loaders.ts";
 import { noUsage, TenantQuotas, TenantStatus, TenantUsage } from "./tenant-facts.ts";
 
 /** In front of the wall: whoever holds an overview operates the platform or owns the tenant. */
-const usage = gathered(({ hub }, ids) => usageOf(hub.platform, ids));
+const usage = gathered(({ hub }, ids: readonly string[]) => usageOf(hub.platform, ids));
 
 const TenantOverview = builder.prismaObject("Tenant", {
   variant: "TenantOverview",

@@ -3,11 +3,11 @@ import { isAuthorized, isOperator } from "../../domain/actor.ts";
 import { InvalidInputError, NotFoundError } from "../../domain/errors.ts";
 import { usageOf } from "../../domain/quotas.ts";
 import { countTenants, createTenant, findTenant, listTenants, updateTenant } from "../../domain/tenants.ts";
+import { gathered } from "./batch.ts";
 import { builder } from "./builder.ts";
 import { credentialList } from "./credential.ts";
 import { jobList } from "./job.ts";
 import { byAge, listing, ordersOf, relatedList, rootList } from "./listing.ts";
-import { gathered } from "./loaders.ts";
 import { Node } from "./node.ts";
 import { restoreList } from "./restore.ts";
 import { scheduleList } from "./schedule.ts";
@@ -15,7 +15,7 @@ import { snapshotList } from "./snapshot.ts";
 import { sourceList } from "./source.ts";
 import { noUsage, TenantQuotas, TenantStatus, TenantUsage } from "./tenant-facts.ts";
 
-const usage = gathered(({ hub }, ids) => usageOf(hub.db, ids));
+const usage = gathered(({ hub }, ids: readonly string[]) => usageOf(hub.db, ids));
 
 export const Tenant = builder.prismaObject("Tenant", {
   description: "A customer.",

@@ -12,9 +12,9 @@ import {
   updateWorker,
 } from "../../domain/fleet.ts";
 import { WorkerRole as roles, WorkerStatus as statuses } from "../../prisma/client/client.ts";
+import { gathered } from "./batch.ts";
 import { builder } from "./builder.ts";
 import { byAge, listing, ordersOf, rootList } from "./listing.ts";
-import { gathered } from "./loaders.ts";
 import { Node } from "./node.ts";
 
 const WorkerStatus = builder.enumType("WorkerStatus", {
@@ -34,7 +34,7 @@ const WorkerRole = builder.enumType("WorkerRole", {
   },
 });
 
-const loads = gathered(({ hub, actor }, ids) => loadsOf(hub, actor(), ids));
+const loads = gathered(({ hub, actor }, ids: readonly string[]) => loadsOf(hub, actor(), ids));
 
 const Worker = builder.prismaObject("Worker", {
   description: "A process of the data plane.",

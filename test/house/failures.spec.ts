@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { failureCodes } from "../../domain/rules/failures.ts";
 import { type StagedSite, stageSite } from "../stage/backed-up-site.ts";
 import { missingOpenSsh } from "../stage/peers/openssh.ts";
-import { jobEnd, startJob } from "../stage/tenant.ts";
+import { deleteAtOnce, jobEnd, startJob } from "../stage/tenant.ts";
 import { seededBytes, tree } from "../stage/tree.ts";
 
 const run = promisify(execFile);
@@ -71,6 +71,7 @@ describe("a backup that cannot be made", { skip: missingOpenSsh ?? false }, () =
   async function assertSucceeds(): Promise<void> {
     const job = await backUp();
     assert.equal(job.status, "COMPLETED", job.errorMessage);
+    await deleteAtOnce(site.hub);
     await jobEnd(site.acme.ask, await startJob(site.acme.ask, "deleteSnapshot", job.snapshot.id));
   }
 

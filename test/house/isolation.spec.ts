@@ -17,12 +17,13 @@ import { type StagedHub, stageHub } from "../stage/hub.ts";
 import { stageTenant } from "../stage/tenant.ts";
 
 /** What the arguments of each query mean. A query that is not here makes the spec fail. */
-const queries: Record<string, "id" | "ids" | "page" | "none" | "timetable"> = {
+const queries: Record<string, "id" | "ids" | "page" | "none" | "timetable" | "retention"> = {
   allTenants: "page",
   auditEvents: "page",
   job: "id",
   node: "id",
   nodes: "ids",
+  previewRetention: "retention",
   previewSchedule: "timetable",
   restore: "id",
   schedule: "id",
@@ -106,6 +107,7 @@ describe("a neighbour", () => {
       const names = args.map((argument) => argument.name).sort();
       if (names.length === 0) return [name, "none"];
       if (names.join() === "first,input") return [name, "timetable"];
+      if (names.join() === "policy,sourceId,timezone") return [name, "retention"];
       return [name, pageArguments.test(names.join()) ? "page" : names.join()];
     });
     assert.deepEqual(Object.fromEntries(found), queries);
@@ -113,8 +115,9 @@ describe("a neighbour", () => {
 
   it("cannot tell by any query what there is next door", async () => {
     for (const { name, args } of rootFields("Query")) {
-      if (queries[name] !== "id" && queries[name] !== "ids") continue;
-      const query = `query ($id: ID!) { ${name}(${args[0]?.name}: ${queries[name] === "ids" ? "[$id]" : "$id"}) { __typename } }`;
+      if (!/^(ids?|retention)$/.test(queries[name] ?? "")) continue;
+      const argument = args.find((each) => getNamedType(each.type).name === "ID")?.name;
+      const query = `query ($id: ID!) { ${name}(${argument}: ${queries[name] === "ids" ? "[$id]" : "$id"}) { __typename } }`;
       const nothing = await assertNobodyCanTell((id) => askAs(neighbour, query, { id }), name);
       assert.equal(nothing, `{"data":{"${name}":${queries[name] === "ids" ? "[null]" : "null"}}}`);
     }
@@ -123,7 +126,7 @@ describe("a neighbour", () => {
   it("would see all of it with a part there", async () => {
     for (const [noun, id] of Object.entries(theirs)) {
       const { data } = await owner.ask(`query ($id: ID!) { node(id: $id) { __typename } }`, { id });
-      const hidden = ["user", "member", "tenantKey", "worker"].includes(noun);
+      const hidden = ["user", "member", "worker"].includes(noun);
       assert.equal(data.node?.__typename.toLowerCase(), hidden ? undefined : noun.toLowerCase());
     }
   });
@@ -168,6 +171,7 @@ describe("a neighbour", () => {
       ["Source", own.source],
       ["Job", own.job],
       ["Credential", own.credential],
+      ["Snapshot", own.snapshot],
     ] as const) {
       const type = schema.getType(typename);
       for (const { name, args } of isObjectType(type) ? Object.values(type.getFields()) : []) {
@@ -242,12 +246,12 @@ describe("a neighbour", () => {
       sources${few} { nodes { id credential { id } schedules${few} { nodes { id } }
         jobs${few} { nodes { id source { id } snapshot { id job { id } } restore { id } } } } }
       apiKeys${few} { nodes { id } } invitations${few} { nodes { id } } members${few} { nodes { user { id } } }
+      keys${few} { nodes { id } }
       credentials${few} { nodes { id } } schedules${few} { nodes { id } } snapshots${few} { nodes { id } }
       restores${few} { nodes { id job { id } snapshot { id job { source { credential { id } } } } } }
     } } }`;
     const seen = await askAs(neighbour, walk, {});
-    for (const [noun, id] of Object.entries(own))
-      assert.equal(seen.includes(id), !["tenantKey", "worker"].includes(noun), noun);
+    for (const [noun, id] of Object.entries(own)) assert.equal(seen.includes(id), noun !== "worker", noun);
     for (const id of Object.values(theirs)) assert.ok(!seen.includes(id));
   });
 
@@ -262,7 +266,8 @@ describe("a neighbour", () => {
     const id = JSON.stringify(theirs.source);
     const asked = { id: `(id: ${id}) { __typename }`, ids: `(ids: [${id}]) { __typename }` };
     const timetable = "(input: { intervalMinutes: 5 }) { __typename }";
-    const whole = { ...asked, page: " { totalCount nodes { id } }", none: " { __typename }", timetable };
+    const retention = `(sourceId: ${id}) { __typename }`;
+    const whole = { ...asked, page: " { totalCount nodes { id } }", none: " { __typename }", timetable, retention };
     for (const { name } of rootFields("Query"))
       assert.match(await askAs(null, `{ ${name}${whole[queries[name] ?? "none"]} }`, {}), refused, name);
     assert.deepEqual(await everything(hub.running.hub.db), before);

@@ -25,7 +25,7 @@ const surfaces = { public: publicSchema, private: privateSchema };
 /** Verbs that mutations begin with. A new one is worth a thought: it stays in the API for good. */
 const verbs = [
   ...["change", "invite", "refresh", "remove", "reset", "revoke"],
-  ...["drain", "retire", "set", "suspend", "undelete"],
+  ...["drain", "pin", "retire", "retry", "rotate", "run", "set", "suspend", "undelete", "unpin"],
   ...["accept", "cancel", "create", "delete", "disable", "enable", "enrol", "pause", "resume", "sign", "start", "test"],
   ...["update"],
   ...["claim", "complete", "enter", "fail", "reconcile", "record", "register", "release", "renew"],
@@ -181,6 +181,7 @@ describe("a page", () => {
     "Query.settings",
     "Snapshot.warnings",
     "User.memberships",
+    ...["RetentionVerdict.reasons", "SetTenantRecipientsPayload.keys", "Snapshot.keepReasons"],
   ];
 
   it("is what every list that can grow is, asked for with first, last, after and before, a filter and an order", () => {

@@ -5,7 +5,7 @@ import { transact } from "../../domain/hub.ts";
 import { newId } from "../../domain/ids.ts";
 import { createJob, type NewJob } from "../../domain/queue.ts";
 import { type StagedHub, stageHub } from "../stage/hub.ts";
-import { jobEnd, type StagedTenant, stageTenant, startJob } from "../stage/tenant.ts";
+import { deleteAtOnce, jobEnd, type StagedTenant, stageTenant, startJob } from "../stage/tenant.ts";
 import { backUp, hostKey, leaseOf, type PlayedWorker, playWorker, testedSource } from "./played-worker.ts";
 import { emptyQueue } from "./state.ts";
 
@@ -212,6 +212,7 @@ describe("a claim", () => {
     const job = await service.take("RESTORE");
     assert.equal(job.snapshot?.storageWorkerId, worker.id);
     await service.api.completeRestore({ ...leaseOf(job), sizeBytes: 1 });
+    await deleteAtOnce(hub);
     await startJob(acme.ask, "deleteSnapshot", snapshotId);
     assert.equal(await another.claim("DELETE_SNAPSHOT"), null);
     assert.equal((await worker.take("DELETE_SNAPSHOT")).snapshot?.snapshotId, snapshotId);

@@ -5,7 +5,7 @@ import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { fingerprint } from "../../domain/keys.ts";
 import { reconcileStore } from "../../domain/snapshots.ts";
 import { type StagedHub, stageHub } from "../stage/hub.ts";
-import { jobEnd, type StagedTenant, stageTenant, startJob } from "../stage/tenant.ts";
+import { deleteAtOnce, jobEnd, type StagedTenant, stageTenant, startJob } from "../stage/tenant.ts";
 import {
   backUp,
   hostKey,
@@ -179,6 +179,7 @@ describe("a completed job", () => {
 
   it("of a deletion leaves a tombstone", async () => {
     const snapshotId = await backUp(acme, worker, sourceId);
+    await deleteAtOnce(hub);
     await startJob(acme.ask, "deleteSnapshot", snapshotId);
     const job = await worker.take("DELETE_SNAPSHOT");
     const { db } = hub.running.hub;

@@ -4,7 +4,7 @@ import { after, before, beforeEach, describe, it } from "node:test";
 import { identityToRecipient } from "age-encryption";
 import { protocolVersion } from "../../clients/hub/hub-client.ts";
 import { type StagedHub, stageHub } from "../stage/hub.ts";
-import { type StagedTenant, stageTenant, startJob } from "../stage/tenant.ts";
+import { deleteAtOnce, type StagedTenant, stageTenant, startJob } from "../stage/tenant.ts";
 import { backUp, leaseOf, type PlayedWorker, playWorker, testedSource } from "./played-worker.ts";
 import { emptyQueue } from "./state.ts";
 
@@ -76,6 +76,7 @@ describe("the secrets of a job", () => {
       keys.map(({ publicKey }) => publicKey),
     );
     await service.api.completeRestore({ ...leaseOf(job), sizeBytes: 1 });
+    await deleteAtOnce(hub);
     await startJob(acme.ask, "deleteSnapshot", snapshotId);
     const deletion = await worker.api.claimSecrets(leaseOf(await worker.take("DELETE_SNAPSHOT")));
     assert.deepEqual(await worker.unseal(deletion.sealed), {});

@@ -77,12 +77,14 @@ export const forOperators = [
   ],
   ...["drainWorker", "enrolWorker", "resumeWorker", "retireWorker", "updateWorker"],
 ];
+/** Its private half was thrown away. */
+const recipient = "age1fugjftjcnmlwulxquaukdwa54xtjpvj5d65upz9y0r8ws7yraefslst8ec";
 
 /** For every mutation an input that names all it can name. */
 export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
   const { tenant: tenantId, credential: credentialId, source: sourceId, snapshot: snapshotId, job: jobId } = ids;
   const [token, newPassword] = ["a token of nothing at all", "a new password"];
-  const { worker: workerId, schedule: scheduleId } = ids;
+  const { worker: workerId, schedule: scheduleId, tenantKey: keyId, restore: restoreId } = ids;
   const config = { host: "files.example.com", port: 22, username: "backup", path: "/srv" };
   return {
     acceptHostKey: { sourceId },
@@ -103,6 +105,7 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     deleteSource: { sourceId },
     disableSource: { sourceId },
     enableSource: { sourceId },
+    disableTenantKey: { keyId },
     enrolWorker: { name: "New", role: "BACKUP" },
     inviteMember: { tenantId, email: "new@example.com", role: "VIEWER" },
     refreshSession: { refreshToken: token },
@@ -117,6 +120,12 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     setTenantQuotas: { tenantId, plan: "large", maxSources: 1000 },
     pauseSchedule: { scheduleId },
     resumeSchedule: { scheduleId },
+    pinSnapshot: { snapshotId, reason: "To be kept." },
+    retryJob: { jobId },
+    revokeRestore: { restoreId },
+    rotateTenantKey: { tenantId },
+    runRetention: { sourceId, tenantId },
+    setTenantRecipients: { tenantId, recipients: [recipient] },
     signIn: { email: "nobody@example.com", password: "wrong password of somebody" },
     signOut: { refreshToken: token },
     signOutEverywhere: { userId: ids.member },
@@ -125,6 +134,8 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     suspendTenant: { tenantId, reason: "unpaid" },
     testSource: { sourceId },
     testSourceDraft: { tenantId, type: "SFTP", config, credentialId },
+    undeleteSnapshot: { snapshotId },
+    unpinSnapshot: { snapshotId },
     updateCredential: { credentialId, secret: { password: "y" } },
     updateMember: { tenantId, userId: ids.member, role: "VIEWER" },
     updateSchedule: { scheduleId, timezone: "Europe/Berlin" },

@@ -6,7 +6,7 @@ import { expireRestores } from "../../domain/restores.ts";
 import { backUp, leaseOf, type PlayedWorker, playWorker, testedSource } from "../private/played-worker.ts";
 import { emptyQueue, everything } from "../private/state.ts";
 import { type StagedHub, stageHub } from "../stage/hub.ts";
-import { type StagedTenant, stageTenant, startJob } from "../stage/tenant.ts";
+import { deleteAtOnce, type StagedTenant, stageTenant, startJob } from "../stage/tenant.ts";
 
 const start = `mutation ($input: StartRestoreInput!) {
   startRestore(input: $input) {
@@ -112,16 +112,120 @@ describe("a restore", () => {
     });
   });
 
-  it("and a deletion of its snapshot never both begin", async () => {
-    for (let round = 0; round < 5; round++) {
+  it("can still be begun while its snapshot waits for its deletion, which waits for it then", async () => {
+    await deleteAtOnce(hub);
+    const id = await backUp(acme, worker, sourceId);
+    await startJob(acme.ask, "deleteSnapshot", id);
+    const { restore } = await startRestore({ snapshotId: id });
+    assert.equal(await worker.claim("DELETE_SNAPSHOT"), null);
+    const job = await service.take("RESTORE");
+    assert.equal(job.jobId, restore.job.id);
+    await service.api.completeRestore({ ...leaseOf(job), sizeBytes: 1 });
+    assert.equal((await worker.take("DELETE_SNAPSHOT")).snapshot?.snapshotId, id);
+    assert.equal((await startRestore({ snapshotId: id })).code, "SNAPSHOT_NOT_RESTORABLE");
+  });
+
+  it("and the removal of its snapshot's bytes never both begin", async () => {
+    await deleteAtOnce(hub);
+    for (let round = 0; round < 10; round++) {
       const id = await backUp(acme, worker, sourceId);
-      const [restore, deletion] = await Promise.all([
-        startRestore({ snapshotId: id }),
-        startJob(acme.ask, "deleteSnapshot", id).catch(() => null),
-      ]);
-      assert.equal([restore.restore, deletion].filter(Boolean).length, 1);
-      if (deletion) assert.equal(restore.code, "SNAPSHOT_NOT_RESTORABLE");
+      await startJob(acme.ask, "deleteSnapshot", id);
+      const [restore, removal] = await Promise.all([startRestore({ snapshotId: id }), worker.claim("DELETE_SNAPSHOT")]);
+      assert.equal([restore.restore, removal].filter(Boolean).length, 1);
+      if (removal) assert.equal(restore.code, "SNAPSHOT_NOT_RESTORABLE");
+      await emptyQueue(hub.running.hub.db);
+      await hub.running.hub.db.restore.updateMany({ where: { snapshotId: id }, data: { status: "FAILED" } });
     }
+  });
+
+  const revoke = async (restoreId: string) =>
+    (
+      await acme.ask(
+        `mutation ($input: RevokeRestoreInput!) {
+          revokeRestore(input: $input) {
+            ... on RevokeRestorePayload { restore { status viewerCanRevoke expiresAt job { status cancelRequestedAt } } }
+            ... on Failure { code message }
+          }
+        }`,
+        { input: { restoreId } },
+      )
+    ).data.revokeRestore;
+
+  it("is revoked before its time: nothing serves it any more, and asking twice changes nothing", async () => {
+    const { id } = (await startRestore()).restore;
+    const job = await service.take("RESTORE");
+    await service.api.completeRestore({ ...leaseOf(job), sizeBytes: 1 });
+    assert.deepEqual(await service.api.reconcileRestores({ restoreIds: [id] }), { serve: [id] });
+    const first = await revoke(id);
+    assert.deepEqual(
+      [first.restore.status, first.restore.viewerCanRevoke, first.restore.job.status],
+      ["REVOKED", false, "COMPLETED"],
+    );
+    assert.deepEqual(await revoke(id), first);
+    assert.deepEqual(await service.api.reconcileRestores({ restoreIds: [id] }), { serve: [] });
+    const { db } = hub.running.hub;
+    assert.equal(await db.auditEvent.count({ where: { verb: "revokeRestore", objectId: id } }), 1);
+    // One that was on its way out at that moment is counted all the same.
+    await service.api.recordFetch({ restoreId: id });
+    assert.deepEqual((await look(id)).status, "REVOKED");
+    assert.deepEqual((await look(id)).timesFetched, 1);
+  });
+
+  it("that still waits is canceled with its job when it is revoked, and one under way never gets ready", async () => {
+    const waiting = (await startRestore()).restore;
+    assert.equal((await revoke(waiting.id)).restore.job.status, "CANCELED");
+    assert.equal(await service.claim("RESTORE"), null);
+    const { id } = (await startRestore()).restore;
+    const job = await service.take("RESTORE");
+    const { restore } = await revoke(id);
+    assert.deepEqual([restore.status, restore.job.status], ["REVOKED", "RUNNING"]);
+    assert.ok(restore.job.cancelRequestedAt);
+    await assert.rejects(service.api.completeRestore({ ...leaseOf(job), sizeBytes: 1 }), { code: "LEASE_LOST" });
+    await service.api.failJob({ ...leaseOf(job), code: "CANCELED", message: "Stopped." });
+    assert.equal((await look(id)).status, "REVOKED");
+  });
+
+  it("that has ended by itself is not revoked", async () => {
+    const { id } = (await startRestore()).restore;
+    const job = await service.take("RESTORE");
+    await service.api.failJob({ ...leaseOf(job), code: "ARTIFACT_CORRUPT", message: "The snapshot is damaged." });
+    assert.deepEqual(await revoke(id), {
+      code: "RESTORE_ENDED",
+      message: "This restore has ended already: it is failed.",
+    });
+  });
+
+  it("has one end, whoever comes first: the revocation or the completion", async () => {
+    for (let round = 0; round < 5; round++) {
+      const { id } = (await startRestore()).restore;
+      const job = await service.take("RESTORE");
+      await Promise.allSettled([revoke(id), service.api.completeRestore({ ...leaseOf(job), sizeBytes: 1 })]);
+      assert.equal((await look(id)).status, "REVOKED");
+      assert.deepEqual(await service.api.reconcileRestores({ restoreIds: [id] }), { serve: [] });
+      await emptyQueue(hub.running.hub.db);
+    }
+  });
+
+  it("is listed by its state and its snapshot, under its tenant and under its snapshot", async () => {
+    const id = await backUp(acme, worker, sourceId);
+    const [first, second] = [
+      (await startRestore({ snapshotId: id })).restore,
+      (await startRestore({ snapshotId: id })).restore,
+    ];
+    await revoke(first.id);
+    const { data } = await acme.ask(
+      `query ($tenant: ID!, $snapshot: ID!) {
+        tenant(id: $tenant) {
+          all: restores(where: { snapshotId: $snapshot }, orderBy: OLDEST_FIRST) { totalCount nodes { id } }
+          some: restores(where: { snapshotId: $snapshot, statuses: [REVOKED] }) { totalCount nodes { id } }
+        }
+        snapshot(id: $snapshot) { restores(first: 1) { totalCount nodes { id viewerCanRevoke } } }
+      }`,
+      { tenant: acme.tenantId, snapshot: id },
+    );
+    assert.deepEqual(data.tenant.all, { totalCount: 2, nodes: [{ id: first.id }, { id: second.id }] });
+    assert.deepEqual(data.tenant.some, { totalCount: 1, nodes: [{ id: first.id }] });
+    assert.deepEqual(data.snapshot.restores, { totalCount: 2, nodes: [{ id: second.id, viewerCanRevoke: true }] });
   });
 
   it("is refused in words of its own where it cannot be", async () => {

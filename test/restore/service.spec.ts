@@ -93,6 +93,21 @@ describe("the restore service", { concurrency: 2 }, () => {
     await until("the file is wiped", () => !existsSync(join(staged.restores, restoreId, "download")));
   });
 
+  it("ends a link that is revoked within seconds, and says so", async (t) => {
+    const staged = await stageService(t);
+    const [revoked, kept] = [await prepared(staged), await prepared(staged)];
+    staged.hub.answers.reconcileRestores = ({ restoreIds }) => ({
+      serve: (restoreIds as string[]).filter((id) => id !== revoked.restoreId),
+    });
+    await until(
+      "the link is revoked",
+      async () => (await ask(staged.url(revoked.path), { method: "HEAD" })).status === 410,
+    );
+    assert.match((await ask(staged.url(revoked.path))).body.toString(), /This link has been revoked\./);
+    await until("the file is wiped", () => !existsSync(join(staged.restores, revoked.restoreId, "download")));
+    assert.equal((await ask(staged.url(kept.path), { method: "HEAD" })).status, 200);
+  });
+
   it("serves what it had published before it died, once the hub confirms it", async (t) => {
     const staged = await stageService(t);
     await staged.end();

@@ -41,6 +41,15 @@ const least: Record<Verb, (typeof roles)[number]> = {
   updateTenant: "OWNER",
   deleteTenant: "OWNER",
   undeleteTenant: "OWNER",
+  undeleteSnapshot: "ADMIN",
+  pinSnapshot: "MEMBER",
+  unpinSnapshot: "ADMIN",
+  runRetention: "ADMIN",
+  retryJob: "MEMBER",
+  revokeRestore: "MEMBER",
+  rotateTenantKey: "OWNER",
+  disableTenantKey: "OWNER",
+  setTenantRecipients: "OWNER",
 };
 
 /** What keys may do where their role allows it: everywhere, with what belongs to their sources, or never. A decision for each verb. */
@@ -79,6 +88,15 @@ const withKeys: Record<Verb, "yes" | "whole tenant" | "never"> = {
   updateTenant: "never",
   deleteTenant: "never",
   undeleteTenant: "never",
+  undeleteSnapshot: "yes",
+  pinSnapshot: "yes",
+  unpinSnapshot: "yes",
+  runRetention: "yes",
+  retryJob: "yes",
+  revokeRestore: "yes",
+  rotateTenantKey: "never",
+  disableTenantKey: "never",
+  setTenantRecipients: "never",
 };
 
 for (const role of roles)

@@ -64,6 +64,7 @@ export async function stageHub(terms: Partial<HubConfig> = {}): Promise<StagedHu
         sessionHours: 2,
         passwordTries: 1000,
         sweepSeconds: 0.5,
+        retentionIntervalHours: 6,
         retryDelaysSeconds: [0.2],
         allowedNetworks: ["127.0.0.0/8"],
         sourceTestsPerMinute: 1000,

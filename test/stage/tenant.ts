@@ -49,6 +49,12 @@ export async function stageTenant(hub: StagedHub, name = "Acme"): Promise<Staged
   };
 }
 
+/** Deletions of this hub are due at once: nobody waits a week in a test. */
+export async function deleteAtOnce(hub: StagedHub): Promise<void> {
+  const key = "snapshot_deletion_grace_hours";
+  await hub.running.hub.db.systemSetting.upsert({ where: { key }, create: { key, value: 0 }, update: { value: 0 } });
+}
+
 /** Asks every 50 ms until the job has ended; throws after `withinMs`. */
 export async function jobEnd(ask: Ask, jobId: string, withinMs = 60_000) {
   const deadline = performance.now() + withinMs;

@@ -1,0 +1,2 @@
+-- AlterEnum
+ALTER TYPE "restore_status" ADD VALUE 'REVOKED';
