@@ -2,7 +2,7 @@
 import { Prisma, type RefreshToken, type Role, type User } from "../prisma/client/client.ts";
 import { type Actor, authorizePerson, isOperator, type UserActor } from "./actor.ts";
 import { audit } from "./audit.ts";
-import { NotFoundError, SessionEndedError, SignInFailedError } from "./errors.ts";
+import { NotFoundError, SessionEndedError, SignInFailedError, UnauthenticatedError } from "./errors.ts";
 import { asPlatform, type Hub, hubFor, now, type Transaction, transact } from "./hub.ts";
 import { newId, nounOf } from "./ids.ts";
 import { emailInput, isPassword } from "./passwords.ts";
@@ -144,11 +144,14 @@ export async function findActor(hub: Hub, claims: SessionClaims): Promise<UserAc
   return { kind: "user", userId: claims.userId, platformAdmin, roles: new Map(Object.entries(roles)) };
 }
 
-/** Whose session it is, with what they may see: they were nobody yet when they asked for it. */
+/**
+ * Whose session it is, with what they may see: they were nobody yet when they asked for it. Throws `UnauthenticatedError` where
+ * it has been ended since.
+ */
 export async function findSessionUser(hub: Hub, session: Session, query: Prisma.UserDefaultArgs): Promise<User> {
   const { user, familyId } = session;
   const actor = await findActor(hub, { userId: user.id, tokenGeneration: user.tokenGeneration, familyId });
-  if (!actor) throw new SessionEndedError();
+  if (!actor) throw new UnauthenticatedError();
   return hubFor(hub, actor).db.user.findUniqueOrThrow({ ...query, where: { id: user.id } });
 }
 

@@ -85,10 +85,10 @@ describe("access that has ended", () => {
     "by the end of its token": async () => {
       const { token } = await member();
       const header = decodeProtectedHeader(token) as { alg: string };
-      const brief = new SignJWT({ ...decodeJwt(token), exp: Math.floor(Date.now() / 1000) + 2 });
+      const brief = new SignJWT({ ...decodeJwt(token), exp: Math.floor(Date.now() / 1000) + 5 });
       return {
         token: await brief.setProtectedHeader(header).sign(new TextEncoder().encode(jwtSecret)),
-        end: async () => {},
+        end: () => pause(5_000),
       };
     },
     "by revocation of a key": async () => {
@@ -96,8 +96,8 @@ describe("access that has ended", () => {
       return { token, end: () => run(owner.ask, "revokeApiKey", { apiKeyId: id }) };
     },
     "by the end of a key": async () => {
-      const { token } = await apiKey(new Date(Date.now() + 2_000));
-      return { token, end: async () => {} };
+      const { token } = await apiKey(new Date(Date.now() + 5_000));
+      return { token, end: () => pause(5_000) };
     },
   };
 
@@ -137,7 +137,7 @@ describe("access that has ended", () => {
     const watching = accesses.map(({ token }) => [overSse(token, id), overSocket(token, id)]);
     const staying = [overSse(owner.token, id), overSocket(owner.token, id)];
     await pause(700);
-    for (const { end } of accesses) await end();
+    await Promise.all(accesses.map(({ end }) => end()));
     await pause(2_500);
     await run(acme.ask, "cancelJob", { jobId: id });
     for (const all of await Promise.all(staying)) assert.match(all, /"QUEUED"[\s\S]*"CANCELED"/);
