@@ -69,7 +69,7 @@ const TenantConnection = builder.connectionObject(
   { name: "TenantEdge", description: "A tenant on its page." },
 );
 
-export const tenantList = listing({ model: "Tenant", connection: TenantConnection, orders: ordersOf("Tenant", byAge) });
+const tenantList = listing({ model: "Tenant", connection: TenantConnection, orders: ordersOf("Tenant", byAge) });
 
 builder.queryFields((t) => ({
   tenant: t.prismaField({
