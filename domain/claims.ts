@@ -5,6 +5,7 @@ import { audit } from "./audit.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
 import { activeRecipients } from "./keys.ts";
+import { isWithinRunningJobs, remainingBytes } from "./quotas.ts";
 import { typesOverSsh } from "./rules/source-config.ts";
 import { readSetting } from "./settings.ts";
 import { parseDraft } from "./source-tests.ts";
@@ -49,20 +50,49 @@ export interface ClaimedJob {
 /**
  * Takes the next due job that this worker can serve: higher priority first, then the tenant with the fewest jobs running, then the
  * oldest. Two claimers never get the same job (`SKIP LOCKED`), and every claim has an epoch of its own. A backup waits while the
- * host keys of its source are not pinned: a password is never sent to a host that nobody knows. Null: nothing is due.
+ * host keys of its source are not pinned: a password is never sent to a host that nobody knows. A tenant that has as many jobs
+ * running as its plan allows waits. Of a suspended tenant nothing but restores is given out, and of one whose end is due what
+ * removes its snapshots. Null: nothing is due.
  */
 export async function claimJob(
   hub: Hub,
   worker: WorkerActor,
   { types }: { types: readonly JobType[] },
 ): Promise<ClaimedJob | null> {
+  const passedOver: string[] = [];
+  for (;;) {
+    try {
+      return await claimNext(hub, worker, types, passedOver);
+    } catch (error) {
+      // Another claimer took the tenant's last free place meanwhile. Each try holds the lock of one tenant at most.
+      if (!(error instanceof NoPlaceLeft)) throw error;
+      passedOver.push(error.tenantId);
+    }
+  }
+}
+
+/** Undoes the claim: it is one more than the tenant's plan allows. */
+class NoPlaceLeft extends Error {
+  readonly tenantId: string;
+  constructor(tenantId: string) {
+    super(`tenant ${tenantId} has as many jobs running as it may`);
+    this.tenantId = tenantId;
+  }
+}
+
+function claimNext(
+  hub: Hub,
+  worker: WorkerActor,
+  types: readonly JobType[],
+  passedOver: readonly string[],
+): Promise<ClaimedJob | null> {
   return transact(hub, async (tx, announce) => {
     const row = await requireWorker(tx, worker);
     const { jobTypes, sourceTypes, stores } = serves(row);
     const wanted = types.filter((type) => jobTypes.includes(type));
-    if (row.status === "DRAINING" || wanted.length === 0) return null;
+    if (row.status === "DRAINING" || row.drainedAt !== null || wanted.length === 0) return null;
     const snapshotId = newId("snapshot", await now(tx));
-    const [claimed] = await tx.$queryRaw<{ id: string }[]>`
+    const [claimed] = await tx.$queryRaw<{ id: string; tenant_id: string }[]>`
       UPDATE jobs SET status = 'RUNNING', worker_id = ${row.id}, attempt = attempt + 1,
         lease_epoch = lease_epoch + 1, lease_expires_at = now() + make_interval(secs => ${hub.terms.leaseSeconds}),
         started_at = COALESCE(started_at, now()), event_seq = event_seq + 1,
@@ -70,11 +100,14 @@ export async function claimJob(
         progress = NULL, error_code = NULL, error_message = NULL
       WHERE id = (
         SELECT j.id FROM jobs j
-          JOIN tenants t ON t.id = j.tenant_id AND t.status = 'ACTIVE'
+          JOIN tenants t ON t.id = j.tenant_id AND NOT (t.id = ANY(${[...passedOver]}::text[]))
+            AND (t.status = 'ACTIVE' OR j.type = 'RESTORE'
+              OR (t.status = 'DELETING' AND t.deletion_due_at <= now() AND j.type = 'DELETE_SNAPSHOT'))
           LEFT JOIN sources s ON s.id = j.source_id
           LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM jobs WHERE status IN ('RUNNING', 'FINALIZING') GROUP BY 1) running
             ON running.tenant_id = j.tenant_id
         WHERE j.status = 'QUEUED' AND j.not_before <= now()
+          AND (t.max_running_jobs IS NULL OR COALESCE(running.jobs, 0) < t.max_running_jobs)
           AND j.type = ANY(${wanted}::text[]::job_type[])
           AND ((s.id IS NULL AND j.source_draft IS NULL)
             OR COALESCE(s.type::text, j.source_draft->>'type') = ANY(${sourceTypes}::text[]))
@@ -85,8 +118,9 @@ export async function claimJob(
           AND (j.target_worker_id IS NULL OR j.target_worker_id = ANY(${stores}::text[]))
         ORDER BY j.priority DESC, COALESCE(running.jobs, 0), j.created_at, j.id
         LIMIT 1 FOR UPDATE OF j SKIP LOCKED)
-      RETURNING id`;
+      RETURNING id, tenant_id`;
     if (!claimed) return null;
+    if (!(await isWithinRunningJobs(tx, claimed.tenant_id))) throw new NoPlaceLeft(claimed.tenant_id);
     const job = await tx.job.findUniqueOrThrow({ where: { id: claimed.id } });
     await tx.jobEvent.create({
       data: {
@@ -122,7 +156,7 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
       ? {
           snapshotId: job.attemptSnapshotId,
           recipients: await activeRecipients(tx, job.tenantId),
-          maxBytes: await remainingBytes(tx, job.tenantId),
+          maxBytes: await remainingBytes(tx, await tx.tenant.findUniqueOrThrow({ where: { id: job.tenantId } })),
         }
       : null,
     snapshot: snapshot && {
@@ -153,16 +187,4 @@ async function describeSource(tx: Transaction, { sourceId, sourceDraft }: Job): 
   if (sourceDraft === null) return null;
   const { type, config, credentialId } = parseDraft(sourceDraft);
   return { sourceId: null, type, config, hostKey: null, jumpHostKey: null, hasCredential: credentialId !== null };
-}
-
-/** What the tenant's plan leaves for one more snapshot, or null where it sets no limit. */
-async function remainingBytes(tx: Transaction, tenantId: string): Promise<bigint | null> {
-  const { maxBytes } = await tx.tenant.findUniqueOrThrow({ where: { id: tenantId } });
-  if (maxBytes === null) return null;
-  const stored = await tx.snapshot.aggregate({
-    where: { tenantId, status: { in: ["COMPLETED", "DELETING"] } },
-    _sum: { storedBytes: true },
-  });
-  const left = maxBytes - (stored._sum.storedBytes ?? 0n);
-  return left > 0n ? left : 0n;
 }

@@ -1,7 +1,11 @@
 // The jobs of the slots that have come.
-import { type Hub, now, transact } from "./hub.ts";
+import type { Job } from "../prisma/client/client.ts";
+import type { Announcements } from "./events.ts";
+import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { findActiveBackup } from "./jobs.ts";
-import { createJob } from "./queue.ts";
+import { changeJob, createJob } from "./queue.ts";
+import { remainingBytes } from "./quotas.ts";
+import type { FailureCode } from "./rules/failures.ts";
 import { nextSlot } from "./rules/schedule.ts";
 
 /**
@@ -23,17 +27,39 @@ export async function runDueSchedules(hub: Hub): Promise<number> {
       const schedule = await tx.schedule.findUniqueOrThrow({ where: { id } });
       const slotAt = schedule.nextRunAt;
       if (!(await findActiveBackup(tx, schedule.tenantId, schedule.sourceId))) {
-        await createJob(tx, announce, {
+        const job = await createJob(tx, announce, {
           tenantId: schedule.tenantId,
           type: "BACKUP",
           sourceId: schedule.sourceId,
           scheduleId: schedule.id,
           slotAt,
         });
+        await failWhereFull(tx, announce, job);
         made++;
       }
       await tx.schedule.update({ where: { id }, data: { lastSlotAt: slotAt, nextRunAt: nextSlot(schedule, at) } });
     }
     return made;
+  });
+}
+
+/** A slot that the tenant's plan leaves no room for is not passed over in silence: its job says why. */
+async function failWhereFull(tx: Transaction, announce: Announcements, { id: jobId, tenantId }: Job): Promise<void> {
+  const tenant = await tx.tenant.findUniqueOrThrow({ where: { id: tenantId } });
+  if ((await remainingBytes(tx, tenant)) !== 0n) return;
+  const failure = {
+    code: "QUOTA_EXCEEDED" satisfies FailureCode,
+    message: "Your plan leaves no room for more backups.",
+  };
+  await changeJob(tx, announce, {
+    jobId,
+    data: {
+      status: "FAILED",
+      endedAt: await now(tx),
+      errorCode: failure.code,
+      errorMessage: failure.message,
+    },
+    kind: "state",
+    facts: { status: "FAILED", ...failure },
   });
 }

@@ -125,8 +125,28 @@ export class SourceHasSnapshotsError extends DomainError {
 
 export class TenantSuspendedError extends DomainError {
   readonly code = "TENANT_SUSPENDED";
+  constructor(status: "SUSPENDED" | "DELETING" = "SUSPENDED") {
+    super(status === "SUSPENDED" ? "This tenant is suspended." : "This tenant is being deleted.");
+  }
+}
+
+/** The time in which the tenant's deletion could be taken back is over. */
+export class DeletionDueError extends DomainError {
+  readonly code = "DELETION_DUE";
   constructor() {
-    super("This tenant is suspended.");
+    super("It is too late: the deletion of this tenant has begun.");
+  }
+}
+
+/** The worker keeps snapshots that would be out of reach without it. */
+export class WorkerInUseError extends DomainError {
+  readonly code = "WORKER_IN_USE";
+  readonly snapshotCount: number;
+  constructor(snapshotCount: number) {
+    super(
+      `This worker keeps ${snapshotCount} ${snapshotCount === 1 ? "snapshot" : "snapshots"} that cannot be restored without it: retire it with force to give them up.`,
+    );
+    this.snapshotCount = snapshotCount;
   }
 }
 

@@ -11,6 +11,7 @@ import {
 } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { changeJob, createJob } from "./queue.ts";
+import { refuseFull } from "./quotas.ts";
 import { isEnded } from "./rules/job-states.ts";
 import { routeOf } from "./rules/source-config.ts";
 import { holdSource, requireSource } from "./sources.ts";
@@ -27,7 +28,7 @@ export async function startBackup(hub: Hub, actor: Actor, { sourceId }: { source
     throw new SourceNotTestedError();
   try {
     return await transact(hub, async (tx, announce) => {
-      await refuseSuspended(tx, tenantId);
+      await refuseFull(tx, await refuseSuspended(tx, tenantId));
       if ((await holdSource(tx, sourceId)).status !== "ACTIVE") throw new SourceDisabledError();
       const active = await findActiveBackup(tx, tenantId, sourceId);
       if (active) throw new BackupAlreadyRunningError(active.id);

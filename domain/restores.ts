@@ -11,7 +11,6 @@ import { refuseCustomerKey } from "./keys.ts";
 import { createJob } from "./queue.ts";
 import { hashToken, newToken } from "./secrets.ts";
 import { findSnapshot } from "./snapshots.ts";
-import { refuseSuspended } from "./tenants.ts";
 import { requireWorker } from "./workers.ts";
 
 const pathInput = z
@@ -34,6 +33,7 @@ export interface StartedRestore {
   readonly downloadUrl: string;
 }
 
+/** A suspended tenant may restore too, and one that is on its way out: what is kept here may be the only copy. */
 export async function startRestore(hub: Hub, actor: Actor, input: StartRestoreInput): Promise<StartedRestore> {
   const snapshot = await findSnapshot(hub, actor, input.snapshotId);
   if (!snapshot) throw new NotFoundError();
@@ -42,7 +42,6 @@ export async function startRestore(hub: Hub, actor: Actor, input: StartRestoreIn
   const selection = parseInput(selectionInput, input.selection ?? []);
   const token = newToken("");
   const restore = await transact(hub, async (tx, announce) => {
-    await refuseSuspended(tx, tenantId);
     await tx.$queryRaw`SELECT id FROM snapshots WHERE id = ${snapshot.id} FOR SHARE`;
     const { status } = await tx.snapshot.findUniqueOrThrow({ where: { id: snapshot.id } });
     if (status !== "COMPLETED") throw new SnapshotNotRestorableError(status);

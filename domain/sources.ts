@@ -3,10 +3,11 @@ import * as z from "zod";
 import { Prisma, type Source, type SourceType } from "../prisma/client/client.ts";
 import { type Actor, authorize, visibleRow } from "./actor.ts";
 import { audit } from "./audit.ts";
-import { HostNotAllowedError, NotFoundError, QuotaExceededError } from "./errors.ts";
+import { HostNotAllowedError, NotFoundError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId, nounOf } from "./ids.ts";
 import { hostKeyInput, nameInput, parseInput } from "./input.ts";
+import { refuseMoreSources } from "./quotas.ts";
 import { isHostAllowed } from "./rules/host-policy.ts";
 import { type Place, routeOf, sourceConfig } from "./rules/source-config.ts";
 import { refuseSuspended } from "./tenants.ts";
@@ -34,11 +35,7 @@ export async function createSource(hub: Hub, actor: Actor, input: CreateSourceIn
   refuseHosts(hub, type, config);
   return transact(hub, async (tx) => {
     const tenant = await refuseSuspended(tx, tenantId);
-    if (
-      tenant.maxSources !== null &&
-      (await tx.source.count({ where: { tenantId, deletedAt: null } })) >= tenant.maxSources
-    )
-      throw new QuotaExceededError("sources", tenant.maxSources);
+    await refuseMoreSources(tx, tenant);
     const credentialId = await ownCredential(tx, tenantId, input.credentialId);
     const source = await tx.source.create({
       data: { id: newId("source", await now(tx)), tenantId, type, name, config: stored(config), credentialId, ...keys },

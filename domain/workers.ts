@@ -1,13 +1,13 @@
-// The processes of the data plane: enrolled by an operator, known by a token, online while they are heard.
+// The processes of the data plane as they speak for themselves: known by a token, online while they are heard. How they join is in
+// enrolments.ts, and what operators do with them in fleet.ts.
 import * as z from "zod";
 import { type JobType, type Prisma, SourceType, type Worker, type WorkerRole } from "../prisma/client/client.ts";
-import { type Actor, authorizePlatform, isOperator, type WorkerActor } from "./actor.ts";
+import type { WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
 import { InvalidInputError, UnauthenticatedError, UpgradeRequiredError } from "./errors.ts";
 import { asPlatform, type Hub, now, type Transaction, transact } from "./hub.ts";
-import { newId, nounOf } from "./ids.ts";
-import { nameInput, parseInput } from "./input.ts";
-import { hashToken, newToken } from "./secrets.ts";
+import { parseInput } from "./input.ts";
+import { hashToken } from "./secrets.ts";
 
 /** Versions of the private protocol that this hub speaks. */
 export const protocol = { oldest: 1, newest: 1 } as const;
@@ -25,54 +25,17 @@ const capabilitiesInput = z.object({
   readsStoresOf: z.array(z.string().max(64)).max(1000),
 });
 
-const enrolWorkerInput = z.object({ name: nameInput });
-
-/** Makes a worker and the token it signs in with, which is shown here and never again. */
-export async function enrolWorker(
-  hub: Hub,
-  actor: Actor,
-  input: { name: string; role: WorkerRole },
-): Promise<{ worker: Worker; token: string }> {
-  authorizePlatform(actor);
-  const { name } = parseInput(enrolWorkerInput, input);
-  const token = newToken("xvw_");
-  return transact(asPlatform(hub), async (tx) => {
-    const id = newId("worker", await now(tx));
-    const worker = await tx.worker.create({ data: { id, name, role: input.role, tokenHash: hashToken(token) } });
-    await audit(tx, actor, { tenantId: null, verb: "enrolWorker", objectId: id, after: { name, role: input.role } });
-    return { worker, token };
-  });
-}
-
-/** The worker with this token, made where there is none: for tokens that are kept beside the process they belong to. */
-export async function ensureWorker(
-  hub: Hub,
-  input: { name: string; role: WorkerRole; token: string },
-): Promise<Worker> {
-  const tokenHash = hashToken(input.token);
-  const known = await hub.platform.worker.findUnique({ where: { tokenHash } });
-  // Its process is about to start: what is left of an earlier one does not count.
-  if (known) return hub.platform.worker.update({ where: { id: known.id }, data: { status: "OFFLINE" } });
-  return transact(asPlatform(hub), async (tx) => {
-    const id = newId("worker", await now(tx));
-    const worker = await tx.worker.create({ data: { id, name: input.name, role: input.role, tokenHash } });
-    await audit(
-      tx,
-      { kind: "system" },
-      { tenantId: null, verb: "enrolWorker", objectId: id, after: { name: input.name } },
-    );
-    return worker;
-  });
-}
-
 export function countOnlineWorkers(hub: Hub): Promise<number> {
   return hub.platform.worker.count({ where: { status: "ONLINE" } });
 }
 
-/** The worker behind a token. Throws `UnauthenticatedError`. */
+/** The worker behind a token. Throws `UnauthenticatedError`, for one that is retired as well. */
 export async function authenticateWorker(hub: Hub, token: string): Promise<WorkerActor> {
-  const row = await hub.platform.worker.findUnique({ where: { tokenHash: hashToken(token) }, select: { id: true } });
-  if (!row) throw new UnauthenticatedError();
+  const row = await hub.platform.worker.findUnique({
+    where: { tokenHash: hashToken(token) },
+    select: { id: true, retiredAt: true },
+  });
+  if (!row || row.retiredAt) throw new UnauthenticatedError();
   return { kind: "worker", workerId: row.id };
 }
 
@@ -103,7 +66,7 @@ export async function registerWorker(hub: Hub, worker: WorkerActor, input: Regis
     await tx.worker.update({
       where: { id: row.id },
       data: {
-        status: "ONLINE",
+        status: row.drainedAt ? "DRAINING" : "ONLINE",
         publicKey: input.publicKey,
         storageBase: input.storageBase ?? null,
         capabilities: capabilities as Prisma.InputJsonObject,
@@ -121,12 +84,12 @@ export async function heartbeat(
   worker: WorkerActor,
   { draining }: { draining: boolean },
 ): Promise<{ serverTime: Date }> {
-  const lastSeenAt = await now(hub.platform);
-  await hub.platform.worker.update({
-    where: { id: worker.workerId },
-    data: { lastSeenAt, status: draining ? "DRAINING" : "ONLINE" },
-  });
-  return { serverTime: lastSeenAt };
+  const [heard] = await hub.platform.$queryRaw<{ serverTime: Date }[]>`
+    UPDATE workers SET last_seen_at = now(),
+      status = CASE WHEN ${draining} OR drained_at IS NOT NULL THEN 'DRAINING' ELSE 'ONLINE' END::worker_status
+    WHERE id = ${worker.workerId} AND retired_at IS NULL RETURNING last_seen_at AS "serverTime"`;
+  if (!heard) throw new UnauthenticatedError();
+  return heard;
 }
 
 /** Marks the workers that have not been heard for three beats. */
@@ -147,30 +110,9 @@ export function serves(worker: Worker): { jobTypes: JobType[]; sourceTypes: Sour
   };
 }
 
-/** Throws `UnauthenticatedError` where the worker has been removed. */
+/** Throws `UnauthenticatedError` where the worker has been removed or retired. */
 export async function requireWorker(tx: Transaction, { workerId }: WorkerActor): Promise<Worker> {
   const row = await tx.worker.findUnique({ where: { id: workerId } });
-  if (!row) throw new UnauthenticatedError();
+  if (!row || row.retiredAt) throw new UnauthenticatedError();
   return row;
-}
-
-export async function findWorker(
-  hub: Hub,
-  actor: Actor,
-  id: string,
-  query: Prisma.WorkerDefaultArgs = {},
-): Promise<Worker | null> {
-  if (!nounOf(id) || !isOperator(actor)) return null;
-  return hub.platform.worker.findUnique({ ...query, where: { id } });
-}
-
-/** Throws `ForbiddenError` for everybody but operators. */
-export function listWorkers(hub: Hub, actor: Actor, query: Prisma.WorkerFindManyArgs): Promise<Worker[]> {
-  authorizePlatform(actor);
-  return hub.platform.worker.findMany(query);
-}
-
-export function countWorkers(hub: Hub, actor: Actor, where: Prisma.WorkerWhereInput = {}): Promise<number> {
-  authorizePlatform(actor);
-  return hub.platform.worker.count({ where });
 }

@@ -1,9 +1,12 @@
 // Composes the restore service: takes restore jobs from the hub, prepares downloads, and serves them through expiring links.
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
+import { withAccount } from "../clients/hub/account.ts";
 import { carryJob } from "../clients/hub/carry-job.ts";
 import { takeClaims } from "../clients/hub/claims.ts";
 import { listenForDoorbell } from "../clients/hub/doorbell.ts";
+import { defaultTempBase } from "../clients/hub/environment.ts";
 import { connectHub } from "../clients/hub/hub-client.ts";
 import { ProcessIdentity } from "../clients/hub/identity.ts";
 import { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
@@ -141,11 +144,18 @@ function attend({ admission, upkeep, log, onAdmitted }: AttendTerms): AsyncDispo
 
 if (import.meta.main) {
   try {
-    const config = readRestoreConfig();
+    const stop = Promise.withResolvers<string>();
+    const waiting = new AbortController();
+    for (const signal of ["SIGTERM", "SIGINT"])
+      process.once(signal, () => {
+        waiting.abort(new Error(`stopped by ${signal}`));
+        stop.resolve(signal);
+      });
+    // Stores are read here, never written to.
+    const file = join(process.env.WORKER_TEMP_BASE || defaultTempBase, ".xvault-account.json");
+    const config = readRestoreConfig(await withAccount(process.env, { file, signal: waiting.signal }));
     const log = createLog("restore", config.logLevel);
     const service = await startRestore(config, log);
-    const stop = Promise.withResolvers<string>();
-    for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, stop.resolve);
     log.info({ signal: await stop.promise }, "restore service is going down");
     await service[Symbol.asyncDispose]();
   } catch (error) {

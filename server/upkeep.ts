@@ -5,9 +5,10 @@ import { runDueSchedules } from "../domain/due-schedules.ts";
 import type { Hub } from "../domain/hub.ts";
 import { sweepLeases } from "../domain/leases.ts";
 import { expireRestores } from "../domain/restores.ts";
+import { purgeTenants } from "../domain/tenant-purge.ts";
 import { markOfflineWorkers } from "../domain/workers.ts";
 
-const duties = { runDueSchedules, sweepLeases, expireRestores, markOfflineWorkers } as const;
+const duties = { runDueSchedules, sweepLeases, expireRestores, markOfflineWorkers, purgeTenants } as const;
 
 /** Goes its round every `everySeconds` until disposed of. A duty that fails is logged and tried again on the next round. */
 export function startUpkeep(hub: Hub, { log, everySeconds }: { log: Logger; everySeconds: number }): AsyncDisposable {

@@ -5,9 +5,11 @@ import { type Network, parseNetwork } from "./network-policy.ts";
 
 const mebibyte = 1_048_576;
 
+export const defaultStorageBase = "/var/lib/xvault/backups";
+
 const environment = z.object({
   ...dataPlaneEnvironment,
-  WORKER_STORAGE_BASE: z.string().default("/var/lib/xvault/backups"),
+  WORKER_STORAGE_BASE: z.string().default(defaultStorageBase),
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(2),
   WORKER_DISK_RESERVE_MB: z.coerce.number().int().min(0).default(4),
   SOURCE_ALLOWED_NETWORKS: z.string().default("").transform(parseNetworks),

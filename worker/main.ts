@@ -1,7 +1,9 @@
 // Composes the worker: takes jobs from the hub, pulls sources, keeps what it sealed. Listens to nobody.
 import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import type { Logger } from "pino";
 import { retrying } from "#artifact/node";
+import { withAccount } from "../clients/hub/account.ts";
 import { carryJob } from "../clients/hub/carry-job.ts";
 import { takeClaims } from "../clients/hub/claims.ts";
 import { listenForDoorbell } from "../clients/hub/doorbell.ts";
@@ -11,7 +13,7 @@ import { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
 import { createLog } from "../clients/hub/log.ts";
 import { connectProgress } from "../clients/hub/progress-channel.ts";
 import { admit } from "./admission.ts";
-import { readWorkerConfig, type WorkerConfig } from "./config.ts";
+import { defaultStorageBase, readWorkerConfig, type WorkerConfig } from "./config.ts";
 import { failureOf } from "./failure.ts";
 import { performJob, servedJobTypes } from "./perform.ts";
 import { cleanStore, openStore } from "./store.ts";
@@ -67,8 +69,6 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
 
 if (import.meta.main) {
   try {
-    const config = readWorkerConfig();
-    const log = createLog("worker", config.logLevel);
     const stop = new AbortController();
     const stopped = Promise.withResolvers<void>();
     for (const name of ["SIGTERM", "SIGINT"] as const)
@@ -76,6 +76,9 @@ if (import.meta.main) {
         stop.abort(new Error(`stopped by ${name}`));
         stopped.resolve();
       });
+    const file = join(process.env.WORKER_STORAGE_BASE || defaultStorageBase, ".xvault-account.json");
+    const config = readWorkerConfig(await withAccount(process.env, { file, signal: stop.signal }));
+    const log = createLog("worker", config.logLevel);
     const worker = await startWorker(config, log, stop.signal);
     await stopped.promise;
     log.info("worker is going down");

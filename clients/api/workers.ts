@@ -18,7 +18,9 @@ export const listWorkers = graphql(
 
 export const enrolWorker = graphql(
   `mutation EnrolWorker($input: EnrolWorkerInput!) {
-    enrolWorker(input: $input) { ...Refusal ... on EnrolWorkerPayload { __typename token worker { ...WorkerFacts } } }
+    enrolWorker(input: $input) { ...Refusal
+      ... on EnrolWorkerPayload { __typename token enrolment { id name role expiresAt createdAt } }
+    }
   }`,
-  [refusal, workerFacts],
+  [refusal],
 );

@@ -2,7 +2,10 @@
 import { readFileSync } from "node:fs";
 import * as z from "zod";
 
-const notAToken = "not a token: it is shown once, when the worker or restore service is enrolled.";
+const notAToken =
+  "not a token. A process without one joins with a WORKER_ENROLMENT_TOKEN, which enrolWorker shows once.";
+
+export const defaultTempBase = "/tmp/gobackup";
 
 /** What every process of the data plane is told. */
 export const dataPlaneEnvironment = {
@@ -10,7 +13,7 @@ export const dataPlaneEnvironment = {
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: "not an address such as redis://host:6379." }),
   WORKER_ID: z.string("not an id.").regex(/^[A-Za-z0-9_-]{1,64}$/, "not an id."),
   WORKER_TOKEN: z.string(notAToken).min(32, notAToken),
-  WORKER_TEMP_BASE: z.string().default("/tmp/gobackup"),
+  WORKER_TEMP_BASE: z.string().default(defaultTempBase),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
 };
 
@@ -22,13 +25,14 @@ const secretNames = ["WORKER_TOKEN", "REDIS_URL"];
  */
 export function readEnvironment<Schema extends z.ZodObject>(schema: Schema, env: NodeJS.ProcessEnv): z.infer<Schema> {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
-  const secrets = Object.fromEntries(secretNames.map((name) => [name, secret(set, name)]));
+  const secrets = Object.fromEntries(secretNames.map((name) => [name, readSecret(set, name)]));
   const parsed = schema.safeParse({ ...set, ...secrets });
   if (parsed.success) return parsed.data;
   throw new Error(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("\n"));
 }
 
-function secret(env: NodeJS.ProcessEnv, name: string): string | undefined {
+/** The value of `NAME`, or what is in the file that `NAME_FILE` names. Throws where that cannot be read. */
+export function readSecret(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const file = env[`${name}_FILE`];
   if (!file) return env[name];
   try {

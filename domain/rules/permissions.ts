@@ -35,6 +35,10 @@ const needed = {
   readApiKeys: "ADMIN",
   createApiKey: "ADMIN",
   revokeApiKey: "ADMIN",
+  readAudit: "ADMIN",
+  updateTenant: "OWNER",
+  deleteTenant: "OWNER",
+  undeleteTenant: "OWNER",
 } as const satisfies Record<string, RoleName>;
 
 export type Verb = keyof typeof needed;
@@ -53,10 +57,14 @@ const forPeopleAlone: ReadonlySet<Verb> = new Set<Verb>([
   "readApiKeys",
   "createApiKey",
   "revokeApiKey",
+  "updateTenant",
+  "deleteTenant",
+  "undeleteTenant",
 ]);
 
 /** What is about a tenant as a whole, and not for a key that is good for some of its sources. */
 const ofWholeTenant: ReadonlySet<Verb> = new Set<Verb>([
+  "readAudit",
   "createSource",
   "testSourceDraft",
   "createCredential",

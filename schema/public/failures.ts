@@ -4,6 +4,7 @@ import {
   BackupAlreadyRunningError,
   CredentialInUseError,
   CustomerKeyRequiredError,
+  DeletionDueError,
   type DomainError,
   HostNotAllowedError,
   type InputFault as InputFaultFacts,
@@ -22,6 +23,7 @@ import {
   SourceHasSnapshotsError,
   SourceNotTestedError,
   TenantSuspendedError,
+  WorkerInUseError,
   WrongPasswordError,
 } from "../../domain/errors.ts";
 import { builder } from "./builder.ts";
@@ -72,6 +74,13 @@ builder.objectType(SourceHasSnapshotsError, {
   fields: (t) => ({ count: t.exposeInt("count", { description: "How many." }) }),
 });
 
+builder.objectType(WorkerInUseError, {
+  name: "WorkerInUseError",
+  description: "The worker keeps snapshots that could not be restored without it.",
+  interfaces: [Failure],
+  fields: (t) => ({ snapshotCount: t.exposeInt("snapshotCount", { description: "How many." }) }),
+});
+
 const plainFailures = [
   [HostNotAllowedError, "HostNotAllowedError", "The host is not one that may be connected to."],
   [CredentialInUseError, "CredentialInUseError", "A source uses this credential."],
@@ -83,7 +92,8 @@ const plainFailures = [
   [InvalidTokenError, "InvalidTokenError", "The token does not work, or not any more; why, is not said."],
   [AlreadyMemberError, "AlreadyMemberError", "The person has a part in the tenant already."],
   [LastOwnerError, "LastOwnerError", "Nobody would be left to own the tenant."],
-  [TenantSuspendedError, "TenantSuspendedError", "The tenant is suspended: nothing new can be begun."],
+  [TenantSuspendedError, "TenantSuspendedError", "The tenant is suspended or being deleted: nothing new can be begun."],
+  [DeletionDueError, "DeletionDueError", "The deletion has begun and cannot be taken back any more."],
   [SourceDisabledError, "SourceDisabledError", "The source is disabled."],
   [SourceNotTestedError, "SourceNotTestedError", "The source's host key is not known yet: test it once first."],
   [

@@ -4,6 +4,7 @@ import type { Actor } from "../../domain/actor.ts";
 import { findApiKey } from "../../domain/api-keys.ts";
 import { findCredential } from "../../domain/credentials.ts";
 import { InvalidInputError } from "../../domain/errors.ts";
+import { findWorker } from "../../domain/fleet.ts";
 import type { Hub } from "../../domain/hub.ts";
 import { nounOf } from "../../domain/ids.ts";
 import { findInvitation } from "../../domain/invitations.ts";
@@ -13,7 +14,6 @@ import { findSchedule } from "../../domain/schedules.ts";
 import { findSnapshot } from "../../domain/snapshots.ts";
 import { findSource } from "../../domain/sources.ts";
 import { findTenant } from "../../domain/tenants.ts";
-import { findWorker } from "../../domain/workers.ts";
 import { builder } from "./builder.ts";
 
 /** The interface of everything with an id; the relay plugin makes it, this surface answers for it. */

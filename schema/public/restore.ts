@@ -4,7 +4,6 @@ import {
   InvalidInputError,
   NotFoundError,
   SnapshotNotRestorableError,
-  TenantSuspendedError,
 } from "../../domain/errors.ts";
 import { findRestore, startRestore } from "../../domain/restores.ts";
 import { RestoreForm as forms, RestoreStatus as statuses } from "../../prisma/client/client.ts";
@@ -85,13 +84,7 @@ builder.relayMutationField(
   {
     description: "Prepares a download. Its link works once the job is completed, for one fetch, until it expires.",
     errors: {
-      types: [
-        NotFoundError,
-        InvalidInputError,
-        SnapshotNotRestorableError,
-        CustomerKeyRequiredError,
-        TenantSuspendedError,
-      ],
+      types: [NotFoundError, InvalidInputError, SnapshotNotRestorableError, CustomerKeyRequiredError],
     },
     resolve: (_, { input }, { hub, actor }) => startRestore(hub, actor(), input),
   },

@@ -1,6 +1,7 @@
 // The public surface, put together.
 import "./failures.ts";
 import "./api-key.ts";
+import "./audit.ts";
 import "./credential.ts";
 import "./invitation.ts";
 import "./job.ts";
@@ -12,8 +13,10 @@ import "./restore.ts";
 import "./schedule.ts";
 import "./session.ts";
 import "./snapshot.ts";
+import "./setting.ts";
 import "./source.ts";
 import "./tenant.ts";
+import "./tenant-overview.ts";
 import "./user.ts";
 import "./worker.ts";
 import { builder } from "./builder.ts";

@@ -1,25 +1,21 @@
 // A customer, and everything that is theirs.
-import { InvalidInputError } from "../../domain/errors.ts";
-import { countTenants, createTenant, findTenant, listTenants } from "../../domain/tenants.ts";
-import { TenantStatus as statuses } from "../../prisma/client/client.ts";
+import { isAuthorized, isOperator } from "../../domain/actor.ts";
+import { InvalidInputError, NotFoundError } from "../../domain/errors.ts";
+import { usageOf } from "../../domain/quotas.ts";
+import { countTenants, createTenant, findTenant, listTenants, updateTenant } from "../../domain/tenants.ts";
 import { builder } from "./builder.ts";
 import { credentialList } from "./credential.ts";
 import { jobList } from "./job.ts";
 import { byAge, listing, ordersOf, relatedList, rootList } from "./listing.ts";
+import { gathered } from "./loaders.ts";
 import { Node } from "./node.ts";
 import { restoreList } from "./restore.ts";
 import { scheduleList } from "./schedule.ts";
 import { snapshotList } from "./snapshot.ts";
 import { sourceList } from "./source.ts";
+import { noUsage, TenantQuotas, TenantStatus, TenantUsage } from "./tenant-facts.ts";
 
-const TenantStatus = builder.enumType("TenantStatus", {
-  description: "Whether a tenant may begin anything.",
-  values: {
-    ACTIVE: { value: statuses.ACTIVE, description: "Yes." },
-    SUSPENDED: { value: statuses.SUSPENDED, description: "No: everything is kept, nothing new is begun." },
-    DELETING: { value: statuses.DELETING, description: "No: it is on its way out." },
-  },
-});
+const usage = gathered(({ hub }, ids) => usageOf(hub.db, ids));
 
 export const Tenant = builder.prismaObject("Tenant", {
   description: "A customer.",
@@ -29,6 +25,34 @@ export const Tenant = builder.prismaObject("Tenant", {
     name: t.exposeString("name", { description: "What they are called." }),
     status: t.expose("status", { type: TenantStatus, description: "Whether they may begin anything." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
+    plan: t.exposeString("plan", { description: "What their plan is called." }),
+    quotas: t.field({ type: TenantQuotas, description: "What their plan allows.", resolve: (tenant) => tenant }),
+    usage: t.field({
+      type: TenantUsage,
+      description: "What they have at this moment.",
+      resolve: async ({ id }, _, context) => (await usage(context, id)) ?? noUsage,
+    }),
+    suspendedFor: t.exposeString("suspendedFor", {
+      nullable: true,
+      description: "Why they were suspended; null unless they are.",
+    }),
+    deletionDueAt: t.expose("deletionDueAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When everything of theirs goes for good; null unless the deletion was asked for.",
+    }),
+    viewerCanUpdate: t.boolean({
+      description: "Whether you may rename it.",
+      resolve: ({ id }, _, { actor }) => isAuthorized(actor(), id, "updateTenant"),
+    }),
+    viewerCanDelete: t.boolean({
+      description: "Whether you may delete it, and take that back.",
+      resolve: ({ id }, _, { actor }) => isOperator(actor()) || isAuthorized(actor(), id, "deleteTenant"),
+    }),
+    viewerCanReadAudit: t.boolean({
+      description: "Whether you may read what was done in it.",
+      resolve: ({ id }, _, { actor }) => isAuthorized(actor(), id, "readAudit"),
+    }),
     sources: relatedList(t, "sources", sourceList, { description: "What is backed up, newest first." }),
     credentials: relatedList(t, "credentials", credentialList, {
       description: "What opens the sources: never the secrets.",
@@ -77,6 +101,26 @@ builder.relayMutationField(
   },
   {
     description: "The tenant that was made.",
+    outputFields: (t) => ({ tenant: t.expose("tenant", { type: Tenant, description: "It." }) }),
+  },
+);
+
+builder.relayMutationField(
+  "updateTenant",
+  {
+    description: "A new name for a tenant.",
+    inputFields: (t) => ({
+      tenantId: t.id({ required: true, description: "Which." }),
+      name: t.string({ required: true, description: "What it is called from now on, 1 to 100 characters." }),
+    }),
+  },
+  {
+    description: "Renames a tenant. For its owners.",
+    errors: { types: [NotFoundError, InvalidInputError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ tenant: await updateTenant(hub, actor(), input) }),
+  },
+  {
+    description: "The tenant that was renamed.",
     outputFields: (t) => ({ tenant: t.expose("tenant", { type: Tenant, description: "It." }) }),
   },
 );

@@ -1,9 +1,20 @@
 // The processes of the data plane, for those who operate the platform.
-import { InvalidInputError } from "../../domain/errors.ts";
-import { countWorkers, enrolWorker, findWorker, listWorkers } from "../../domain/workers.ts";
+import { enrolWorker } from "../../domain/enrolments.ts";
+import { InvalidInputError, NotFoundError, WorkerInUseError } from "../../domain/errors.ts";
+import {
+  countWorkers,
+  drainWorker,
+  findWorker,
+  listWorkers,
+  loadsOf,
+  resumeWorker,
+  retireWorker,
+  updateWorker,
+} from "../../domain/fleet.ts";
 import { WorkerRole as roles, WorkerStatus as statuses } from "../../prisma/client/client.ts";
 import { builder } from "./builder.ts";
 import { byAge, listing, ordersOf, rootList } from "./listing.ts";
+import { gathered } from "./loaders.ts";
 import { Node } from "./node.ts";
 
 const WorkerStatus = builder.enumType("WorkerStatus", {
@@ -23,6 +34,8 @@ const WorkerRole = builder.enumType("WorkerRole", {
   },
 });
 
+const loads = gathered(({ hub, actor }, ids) => loadsOf(hub, actor(), ids));
+
 const Worker = builder.prismaObject("Worker", {
   description: "A process of the data plane.",
   interfaces: [Node],
@@ -34,7 +47,30 @@ const Worker = builder.prismaObject("Worker", {
     capabilities: t.expose("capabilities", { type: "JSON", description: "What it said it can do." }),
     storageBase: t.exposeString("storageBase", { nullable: true, description: "Where its artifacts lie." }),
     lastSeenAt: t.expose("lastSeenAt", { type: "DateTime", nullable: true, description: "When it was last heard." }),
-    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was enrolled." }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it joined." }),
+    drainedAt: t.expose("drainedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "Since when it gets nothing more to do; null: it does.",
+    }),
+    retiredAt: t.expose("retiredAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "Since when it is gone for good.",
+    }),
+    snapshotCount: t.int({
+      description: "The snapshots whose bytes it keeps.",
+      resolve: async ({ id }, _, context) => (await loads(context, id))?.snapshotCount ?? 0,
+    }),
+    storedBytes: t.field({
+      type: "ByteCount",
+      description: "What they take, sealed and stored.",
+      resolve: async ({ id }, _, context) => (await loads(context, id))?.storedBytes ?? 0n,
+    }),
+    runningJobs: t.int({
+      description: "The jobs that it is at.",
+      resolve: async ({ id }, _, context) => (await loads(context, id))?.runningJobs ?? 0,
+    }),
   }),
 });
 
@@ -43,7 +79,35 @@ const WorkerConnection = builder.connectionObject(
   { name: "WorkerEdge", description: "A worker on its page." },
 );
 
-const workerList = listing({ model: "Worker", connection: WorkerConnection, orders: ordersOf("Worker", byAge) });
+const WorkerFilter = builder.inputType("WorkerFilter", {
+  description: "Which workers; what is left out does not matter.",
+  fields: (t) => ({
+    role: t.field({ type: WorkerRole, description: "Those that are for this." }),
+    status: t.field({ type: WorkerStatus, description: "Those in this state." }),
+    includeRetired: t.boolean({ description: "Those that are gone for good as well." }),
+  }),
+});
+
+const workerList = listing({
+  model: "Worker",
+  connection: WorkerConnection,
+  orders: ordersOf("Worker", {
+    ...byAge,
+    NAME: {
+      by: [
+        ["name", "asc"],
+        ["id", "asc"],
+      ],
+      description: "By what they are called.",
+    },
+  }),
+  filter: WorkerFilter,
+  where: ({ role, status, includeRetired }) => ({
+    ...(role && { role }),
+    ...(status && { status }),
+    ...(!includeRetired && { retiredAt: null }),
+  }),
+});
 
 builder.queryFields((t) => ({
   worker: t.prismaField({
@@ -54,31 +118,121 @@ builder.queryFields((t) => ({
     resolve: (query, _, { id }, { hub, actor }) => findWorker(hub, actor(), id, query),
   }),
   workers: rootList(t, workerList, {
-    description: "All workers, for operators: 20 a page, 100 at most.",
+    description: "The workers, for operators; retired ones only where they are asked for: 20 a page, 100 at most.",
     rows: (query, { hub, actor }) => listWorkers(hub, actor(), query),
     count: (where, { hub, actor }) => countWorkers(hub, actor(), where),
   }),
 }));
+
+const WorkerEnrolment = builder.prismaObject("WorkerEnrolment", {
+  description: "Leave for one process to join the data plane.",
+  fields: (t) => ({
+    id: t.exposeID("id", { description: "`enr_…`" }),
+    name: t.exposeString("name", { description: "What the worker will be called." }),
+    role: t.expose("role", { type: WorkerRole, description: "What it will be for." }),
+    expiresAt: t.expose("expiresAt", { type: "DateTime", description: "Until when it can be used." }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
+  }),
+});
 
 builder.relayMutationField(
   "enrolWorker",
   {
     description: "A process that is to join.",
     inputFields: (t) => ({
-      name: t.string({ required: true, description: "What it is called." }),
+      name: t.string({ required: true, description: "What it is called, 1 to 100 characters." }),
       role: t.field({ type: WorkerRole, required: true, description: "What it is for." }),
     }),
   },
   {
-    description: "Makes a worker and the token it signs in with. For operators.",
+    description:
+      "Makes a token that lets one process join, once and within 24 hours. The process takes a token of its own for it. For operators.",
     errors: { types: [InvalidInputError] },
     resolve: (_, { input }, { hub, actor }) => enrolWorker(hub, actor(), input),
   },
   {
-    description: "The worker that was made.",
+    description: "What a process joins with.",
+    outputFields: (t) => ({
+      enrolment: t.expose("enrolment", { type: WorkerEnrolment, description: "What it is good for." }),
+      token: t.exposeString("token", { description: "Its WORKER_ENROLMENT_TOKEN. Shown here and never again." }),
+    }),
+  },
+);
+
+builder.relayMutationField(
+  "updateWorker",
+  {
+    description: "A new name for a worker.",
+    inputFields: (t) => ({
+      workerId: t.id({ required: true, description: "Which." }),
+      name: t.string({ required: true, description: "What it is called from now on, 1 to 100 characters." }),
+    }),
+  },
+  {
+    description: "Renames a worker. For operators.",
+    errors: { types: [NotFoundError, InvalidInputError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ worker: await updateWorker(hub, actor(), input) }),
+  },
+  {
+    description: "The worker that was renamed.",
+    outputFields: (t) => ({ worker: t.expose("worker", { type: Worker, description: "It." }) }),
+  },
+);
+
+builder.relayMutationField(
+  "drainWorker",
+  {
+    description: "A worker that is to get nothing more to do.",
+    inputFields: (t) => ({ workerId: t.id({ required: true, description: "Which." }) }),
+  },
+  {
+    description: "It gets nothing more to do, and ends what it has. For operators.",
+    errors: { types: [NotFoundError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ worker: await drainWorker(hub, actor(), input) }),
+  },
+  {
+    description: "The worker that is drained.",
+    outputFields: (t) => ({ worker: t.expose("worker", { type: Worker, description: "It." }) }),
+  },
+);
+
+builder.relayMutationField(
+  "resumeWorker",
+  {
+    description: "A drained worker that is to work again.",
+    inputFields: (t) => ({ workerId: t.id({ required: true, description: "Which." }) }),
+  },
+  {
+    description: "It gets work again. For operators.",
+    errors: { types: [NotFoundError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ worker: await resumeWorker(hub, actor(), input) }),
+  },
+  {
+    description: "The worker that works again.",
+    outputFields: (t) => ({ worker: t.expose("worker", { type: Worker, description: "It." }) }),
+  },
+);
+
+builder.relayMutationField(
+  "retireWorker",
+  {
+    description: "A worker that is gone for good.",
+    inputFields: (t) => ({
+      workerId: t.id({ required: true, description: "Which." }),
+      force: t.boolean({ description: "Even where it keeps snapshots: they are missing afterwards." }),
+    }),
+  },
+  {
+    description:
+      "Its token opens nothing from now on, and what it had in hand goes to others. Refused while it keeps snapshots, unless forced. For operators.",
+    errors: { types: [NotFoundError, WorkerInUseError] },
+    resolve: (_, { input }, { hub, actor }) => retireWorker(hub, actor(), input),
+  },
+  {
+    description: "The worker that is gone.",
     outputFields: (t) => ({
       worker: t.expose("worker", { type: Worker, description: "It." }),
-      token: t.exposeString("token", { description: "Its WORKER_TOKEN. Shown here and never again." }),
+      missing: t.exposeInt("missing", { description: "How many snapshots are missing for it." }),
     }),
   },
 );

@@ -1,7 +1,11 @@
-// The private surface: GraphQL for workers and restore services, on a port of its own, closed to everybody without a worker's token.
-import { createServer, type Server } from "node:http";
+// The private surface: GraphQL for workers and restore services, on a port of its own. Whoever brings no worker's token is turned away
+// before a byte of what they ask is read; the one thing they may do is join, with a token that was made for it.
+import { randomUUID } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createYoga } from "graphql-yoga";
 import type { Logger } from "pino";
+import type { WorkerActor } from "../../domain/actor.ts";
+import { enrol } from "../../domain/enrolments.ts";
 import { UnauthenticatedError } from "../../domain/errors.ts";
 import type { Hub } from "../../domain/hub.ts";
 import { authenticateWorker } from "../../domain/workers.ts";
@@ -18,13 +22,14 @@ export interface PrivateSurfaceOptions {
 /** A completed backup may carry a manifest and a thousand warnings. */
 const maxBodyBytes = 16 * 1024 * 1024;
 const endpoint = "/internal/graphql";
+const enrolmentEndpoint = "/internal/enrol";
 
 /** The server, not yet listening. */
 export function createPrivateSurface({ hub, log }: PrivateSurfaceOptions): {
   server: Server;
   dispose(): Promise<void>;
 } {
-  const yoga = createYoga({
+  const yoga = createYoga<{ worker: WorkerActor }>({
     schema: privateSchema,
     graphqlEndpoint: endpoint,
     graphiql: false,
@@ -35,21 +40,47 @@ export function createPrivateSurface({ hub, log }: PrivateSurfaceOptions): {
     logging: false,
     cors: false,
     maskedErrors: { maskError: maskErrors(log) },
-    context: async ({ request }): Promise<PrivateContext> => {
-      const token = /^Bearer (xvw_[A-Za-z0-9_-]{43})$/.exec(request.headers.get("authorization") ?? "")?.[1];
-      if (!token) throw new UnauthenticatedError();
-      return { hub, worker: await authenticateWorker(hub, token) };
-    },
+    context: ({ worker }): PrivateContext => ({ hub, worker }),
   });
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    switch (request.url) {
+      case endpoint:
+        await yoga(request, response, { worker: await authenticateWorker(hub, bearer(request, "xvw_")) });
+        return;
+      case enrolmentEndpoint:
+        // All that is asked stands in the header: there is no body to be read.
+        if (request.method !== "POST") return dismiss(response, 405, "BAD_USER_INPUT", "POST only.");
+        return sendJson(response, 200, await enrol(hub, bearer(request, "xve_")));
+      default:
+        return sendJson(response, 404, { error: "there is nothing here" });
+    }
+  }
+
   const server = createServer((request, response) => {
     if (request.url?.split("?", 1)[0] === "/health") return sendJson(response, 200, { status: "alive" });
-    if (request.url !== endpoint) return sendJson(response, 404, { error: "there is nothing here" });
-    Promise.resolve(yoga(request, response)).catch((error: unknown) => {
-      log.error({ err: error }, "request failed");
-      response.destroy();
+    answer(request, response).catch((error: unknown) => {
+      if (response.headersSent) return response.destroy();
+      if (error instanceof UnauthenticatedError) return dismiss(response, 401, error.code, error.message);
+      const reference = randomUUID();
+      log.error({ reference, err: error }, "request failed");
+      dismiss(response, 500, "INTERNAL", "Something went wrong on our side.", { reference });
     });
   });
   server.requestTimeout = 30_000;
   server.headersTimeout = 10_000;
   return { server, dispose: async () => yoga.dispose() };
+}
+
+/** The token in the header. Throws `UnauthenticatedError` where it has not the form of one. */
+function bearer(request: IncomingMessage, prefix: "xvw_" | "xve_"): string {
+  const token = /^Bearer (xv[we]_[A-Za-z0-9_-]{43})$/.exec(request.headers.authorization ?? "")?.[1];
+  if (!token?.startsWith(prefix)) throw new UnauthenticatedError();
+  return token;
+}
+
+/** An error as GraphQL tells it. The connection ends: what else comes on it is not read. */
+function dismiss(response: ServerResponse, status: number, code: string, message: string, facts = {}): void {
+  response.setHeader("connection", "close");
+  sendJson(response, status, { errors: [{ message, extensions: { code, ...facts } }] });
 }

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import { countOnlineWorkers, ensureWorker } from "../../domain/workers.ts";
+import { ensureWorker } from "../../domain/enrolments.ts";
+import { countOnlineWorkers } from "../../domain/workers.ts";
 import { readHubConfig } from "../config.ts";
 import type { FirstOwner } from "../first-owner.ts";
 import { type RunningHub, startHub } from "../hub.ts";

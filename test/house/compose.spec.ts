@@ -51,11 +51,11 @@ const ours = { hub, worker, restore };
 const services = Object.entries(compose.services);
 const stages = readDockerfile(textOf("Dockerfile"));
 const dockerignore = textOf(".dockerignore");
-const dataPlane = "clients/hub/environment.ts";
+const dataPlane = ["clients/hub/environment.ts", "clients/hub/account.ts"];
 const configs = {
   hub: ["server/config.ts"],
-  worker: ["worker/config.ts", dataPlane],
-  restore: ["restore/config.ts", dataPlane],
+  worker: ["worker/config.ts", ...dataPlane],
+  restore: ["restore/config.ts", ...dataPlane],
 };
 const isGenerated = (file: string) => file.startsWith("prisma/client/") || file === "prisma/pothos.ts";
 
@@ -95,7 +95,7 @@ describe("docker-compose.yml", () => {
         const read = new RegExp(`^  ${variable.replace(/_FILE$/, "")}: `, "m");
         assert.match(config, read, `${name}: ${variable}`);
         if (variable.endsWith("_FILE"))
-          assert.match(config, new RegExp(`(secret\\(\\w+, |secretNames = .*)"${variable.slice(0, -5)}"`));
+          assert.match(config, new RegExp(`([sS]ecret\\(\\w+, |secretNames = .*)"${variable.slice(0, -5)}"`));
       }
     }
   });

@@ -25,6 +25,7 @@ const surfaces = { public: publicSchema, private: privateSchema };
 /** Verbs that mutations begin with. A new one is worth a thought: it stays in the API for good. */
 const verbs = [
   ...["change", "invite", "refresh", "remove", "reset", "revoke"],
+  ...["drain", "retire", "set", "suspend", "undelete"],
   ...["accept", "cancel", "create", "delete", "disable", "enable", "enrol", "pause", "resume", "sign", "start", "test"],
   ...["update"],
   ...["claim", "complete", "enter", "fail", "reconcile", "record", "register", "release", "renew"],
@@ -177,6 +178,7 @@ describe("a page", () => {
     "Account.memberships",
     "InvalidInputError.faults",
     "Query.nodes",
+    "Query.settings",
     "Snapshot.warnings",
     "User.memberships",
   ];

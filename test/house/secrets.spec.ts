@@ -14,17 +14,7 @@ import { watchProcesses } from "../stage/processes.ts";
 import { jobEnd, stageTenant, startJob } from "../stage/tenant.ts";
 import { tree, writeTree } from "../stage/tree.ts";
 import { kinds, type StagedKind } from "../worker/sources/staged-kinds.ts";
-
-/** A secret as it is, and in the forms that would give it away just as well. */
-function forms(secret: string): string[] {
-  const bytes = Buffer.from(secret);
-  return [secret, bytes.toString("base64").replace(/=+$/, ""), bytes.toString("hex"), encodeURIComponent(secret)];
-}
-
-function assertAbsent(secrets: Readonly<Record<string, string>>, where: string, text: string): void {
-  for (const [name, secret] of Object.entries(secrets))
-    for (const form of forms(secret)) assert.ok(!text.includes(form), `the ${name} is readable in ${where}`);
-}
+import { assertAbsent } from "./absent.ts";
 
 describe("secrets", { skip: missingOpenSsh ?? missingPostgres15 ?? false }, () => {
   it("are in no database dump, no Redis traffic, no log, no process list and no store, through a backup and a restore", async () => {

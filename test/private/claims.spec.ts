@@ -120,6 +120,61 @@ describe("a claim", () => {
     assert.ok(await claimed());
   });
 
+  it("gives out no more of a tenant at once than its plan allows, however many ask, and goes on to the others", async () => {
+    const { db } = hub.running.hub;
+    const mine = Array.from({ length: 20 }, () => ({
+      ...{ id: newId("job", new Date()), type: "TEST_SOURCE" as const },
+      ...{ tenantId: acme.tenantId, sourceId: source.acme, priority: 9 },
+    }));
+    await db.job.createMany({ data: mine });
+    const theirs = await queue({ tenantId: other.tenantId, sourceId: source.other });
+    await db.tenant.update({ where: { id: acme.tenantId }, data: { maxRunningJobs: 3 } });
+    const running = () =>
+      db.job.count({ where: { tenantId: acme.tenantId, status: { in: ["RUNNING", "FINALIZING"] } } });
+    const claims = await Promise.all(Array.from({ length: 12 }, () => worker.claim("TEST_SOURCE")));
+    const given = claims.filter((job) => job !== null);
+    assert.equal(await running(), 3);
+    assert.equal(given.length, 4);
+    assert.ok(
+      given.some(({ jobId }) => jobId === theirs),
+      "the neighbour's job does not wait behind them",
+    );
+    assert.equal(await claimed(), undefined);
+    const held = given.find(({ jobId }) => jobId !== theirs);
+    if (held) await worker.api.completeJob({ ...leaseOf(held), findings: {} });
+    assert.ok(await claimed());
+    assert.equal(await claimed(), undefined);
+    await db.tenant.update({ where: { id: acme.tenantId }, data: { maxRunningJobs: null } });
+    assert.ok(await claimed());
+  });
+
+  it("gives one tenant's job its turn among a thousand of another's", async () => {
+    await hub.running.hub.db.job.createMany({
+      data: Array.from({ length: 1_000 }, () => ({
+        ...{ id: newId("job", new Date()), type: "TEST_SOURCE" as const },
+        // Older than the neighbour's, and than what counts as source tests of this minute.
+        ...{ tenantId: acme.tenantId, sourceId: source.acme, createdAt: new Date(Date.now() - 120_000) },
+      })),
+    });
+    const theirs = await queue({ tenantId: other.tenantId, sourceId: source.other });
+    assert.ok([await claimed(), await claimed()].includes(theirs));
+  });
+
+  it("gives of a tenant that is on its way out what is restored, and what removes its snapshots once its end is due", async () => {
+    const { db } = hub.running.hub;
+    const snapshotId = await backUp(acme, worker, source.acme);
+    await startJob(acme.ask, "deleteSnapshot", snapshotId);
+    const id = await queue();
+    const leave = (deletionDueAt: Date) =>
+      db.tenant.update({ where: { id: acme.tenantId }, data: { status: "DELETING", deletionDueAt } });
+    await leave(new Date(Date.now() + 3_600_000));
+    assert.equal(await worker.claim("TEST_SOURCE", "DELETE_SNAPSHOT"), null);
+    await leave(new Date(Date.now() - 1_000));
+    assert.equal((await worker.take("TEST_SOURCE", "DELETE_SNAPSHOT")).type, "DELETE_SNAPSHOT");
+    await db.tenant.update({ where: { id: acme.tenantId }, data: { status: "ACTIVE", deletionDueAt: null } });
+    assert.equal(await claimed(), id);
+  });
+
   it("gives nothing of a tenant that is suspended", async () => {
     const id = await queue();
     const { db } = hub.running.hub;

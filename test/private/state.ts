@@ -9,6 +9,7 @@ export function everything(db: Database): Promise<unknown> {
            (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.id) FROM snapshots s) AS snapshots,
            (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM restores r) AS restores,
            (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.id) FROM sources s) AS sources,
+           (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.id) FROM tenants t) AS tenants,
            (SELECT jsonb_agg(to_jsonb(a) ORDER BY a.id) FROM audit_events a) AS audit,
            (SELECT jsonb_agg(to_jsonb(o) - 'rung_at' ORDER BY o.id) FROM outbox o) AS outbox`;
 }

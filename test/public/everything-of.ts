@@ -64,11 +64,26 @@ export function unknown(id: string): string {
   return `${id.slice(0, 4)}${"0".repeat(32)}`;
 }
 
+/** Mutations for operators of the platform alone: whoever is none is refused, whatever is named. */
+export const forOperators = [
+  ...[
+    "createPasswordReset",
+    "createTenant",
+    "resumeTenant",
+    "setTenantQuotas",
+    "suspendTenant",
+    "resetSetting",
+    "updateSetting",
+  ],
+  ...["drainWorker", "enrolWorker", "resumeWorker", "retireWorker", "updateWorker"],
+];
+
 /** For every mutation an input that names all it can name. */
 export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
   const { tenant: tenantId, credential: credentialId, source: sourceId, snapshot: snapshotId, job: jobId } = ids;
   const [token, newPassword] = ["a token of nothing at all", "a new password"];
   const { schedule: scheduleId } = ids;
+  const { worker: workerId } = ids;
   const config = { host: "files.example.com", port: 22, username: "backup", path: "/srv" };
   return {
     acceptHostKey: { sourceId },
@@ -87,6 +102,8 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     deleteSource: { sourceId },
     disableSource: { sourceId },
     enableSource: { sourceId },
+    deleteTenant: { tenantId, confirmName: "Acme" },
+    drainWorker: { workerId },
     enrolWorker: { name: "New", role: "BACKUP" },
     inviteMember: { tenantId, email: "new@example.com", role: "VIEWER" },
     refreshSession: { refreshToken: token },
@@ -96,18 +113,28 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     revokeInvitation: { invitationId: ids.invitation },
     pauseSchedule: { scheduleId },
     resumeSchedule: { scheduleId },
+    resetSetting: { key: "DOWNLOAD_EXPIRATION_HOURS" },
+    resumeTenant: { tenantId },
+    resumeWorker: { workerId },
+    retireWorker: { workerId, force: true },
+    setTenantQuotas: { tenantId, plan: "large", maxSources: 1000 },
     signIn: { email: "nobody@example.com", password: "wrong password of somebody" },
     signOut: { refreshToken: token },
     signOutEverywhere: { userId: ids.member },
     startBackup: { sourceId },
     startRestore: { snapshotId, form: "ZIP" },
+    suspendTenant: { tenantId, reason: "unpaid" },
     testSource: { sourceId },
     testSourceDraft: { tenantId, type: "SFTP", config, credentialId },
     updateCredential: { credentialId, secret: { password: "y" } },
     updateMember: { tenantId, userId: ids.member, role: "VIEWER" },
     updateSchedule: { scheduleId, timezone: "Europe/Berlin" },
-    updateSource: { sourceId, name: "Renamed", credentialId },
     updateViewer: { name: "Renamed" },
+    undeleteTenant: { tenantId },
+    updateSetting: { key: "DOWNLOAD_EXPIRATION_HOURS", value: 2 },
+    updateSource: { sourceId, name: "Renamed", credentialId },
+    updateTenant: { tenantId, name: "Acme" },
+    updateWorker: { workerId, name: "Renamed" },
   };
 }
 

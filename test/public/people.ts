@@ -22,6 +22,23 @@ export async function stagePerson(hub: StagedHub, part?: { tenantId: string; rol
   return { ...account, userId, token, ask: client(hub.graphqlUrl, token) };
 }
 
+/** What a session consists of, for whoever keeps it. */
+export interface Tokens {
+  readonly accessToken: string;
+  readonly refreshToken: string;
+}
+
+/** A session of its own for somebody who has an account. */
+export async function openSession(hub: StagedHub, { email, password }: { email: string; password: string }) {
+  const { data } = await client(hub.graphqlUrl)(
+    `mutation ($input: SignInInput!) { signIn(input: $input) {
+      ... on SignInPayload { accessToken refreshToken } ... on Failure { code message }
+    } }`,
+    { input: { email, password } },
+  );
+  return data.signIn as Tokens & { readonly code?: string };
+}
+
 export interface Sent {
   readonly status: number;
   readonly headers: Headers;

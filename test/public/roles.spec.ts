@@ -7,14 +7,14 @@ import { playWorker } from "../private/played-worker.ts";
 import { everything } from "../private/state.ts";
 import { type StagedHub, stageHub } from "../stage/hub.ts";
 import { stageTenant } from "../stage/tenant.ts";
-import { type Ids, inputs, mutation, stageEverything } from "./everything-of.ts";
+import { forOperators, type Ids, inputs, mutation, stageEverything } from "./everything-of.ts";
 import { type Person, stagePerson } from "./people.ts";
 
 /** Mutations that no role of a tenant allows: the door, oneself, and what operators of the platform do. */
 const outside = [
   ...["acceptInvitation", "refreshSession", "resetPassword", "signIn", "signOut"],
   ...["changePassword", "signOutEverywhere", "updateViewer"],
-  ...["createPasswordReset", "createTenant", "enrolWorker"],
+  ...forOperators,
 ];
 const verbs = Object.keys(publicSchema.getMutationType()?.getFields() ?? {})
   .filter((name) => !outside.includes(name))
@@ -67,7 +67,7 @@ describe("over the wire", () => {
       }
     });
 
-  for (const name of ["createPasswordReset", "createTenant", "enrolWorker"])
+  for (const name of forOperators)
     it(`${name} is for operators of the platform alone`, async () => {
       const before = await everything(hub.running.hub.db);
       const { errors } = await owner.ask(mutation(name), { input: inputs(ids)[name] });

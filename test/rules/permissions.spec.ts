@@ -37,6 +37,10 @@ const least: Record<Verb, (typeof roles)[number]> = {
   readApiKeys: "ADMIN",
   createApiKey: "ADMIN",
   revokeApiKey: "ADMIN",
+  readAudit: "ADMIN",
+  updateTenant: "OWNER",
+  deleteTenant: "OWNER",
+  undeleteTenant: "OWNER",
 };
 
 /** What keys may do where their role allows it: everywhere, with what belongs to their sources, or never. A decision for each verb. */
@@ -71,6 +75,10 @@ const withKeys: Record<Verb, "yes" | "whole tenant" | "never"> = {
   readApiKeys: "never",
   createApiKey: "never",
   revokeApiKey: "never",
+  readAudit: "whole tenant",
+  updateTenant: "never",
+  deleteTenant: "never",
+  undeleteTenant: "never",
 };
 
 for (const role of roles)

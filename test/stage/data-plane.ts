@@ -52,8 +52,9 @@ async function stageProcess(
   const directory = await mkdtemp("/var/tmp/xvault-stage-");
   const storageBase = options.storageBase ?? join(directory, "store");
   const tempBase = join(directory, "temp");
-  const identity = options.identity ?? (await hub.enrol(kind === "worker" ? "BACKUP" : "RESTORE"));
-  const { id, token } = identity;
+  const joins = options.env?.WORKER_ENROLMENT_TOKEN !== undefined;
+  const given = options.identity ?? (joins ? null : await hub.enrol(kind === "worker" ? "BACKUP" : "RESTORE"));
+  const { id, token } = given ?? { id: "", token: "" };
   const tokenFile = join(directory, "token");
   const redisFile = join(directory, "redis-url");
   await writeFile(tokenFile, token, { mode: 0o600 });
@@ -76,7 +77,10 @@ async function stageProcess(
     stdio: ["ignore", "pipe", "pipe"],
   });
   // What an earlier process of the same identity left behind does not count.
-  await hub.running.hub.db.worker.update({ where: { id }, data: { status: "OFFLINE" } });
+  await hub.running.hub.db.worker.updateMany({
+    where: given ? { id } : { name: "newcomer" },
+    data: { status: "OFFLINE" },
+  });
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr])
     createInterface({ input: stream }).on("line", (line) => lines.push(line));
@@ -88,15 +92,16 @@ async function stageProcess(
     await exited;
     clearTimeout(force);
   };
+  let identity: WorkerIdentity;
   try {
-    await online(hub, id, child, lines);
+    identity = { id: await online(hub, given ? { id } : { name: "newcomer" }, child, lines), token };
   } catch (error) {
     await end("SIGKILL");
     throw error;
   }
   return {
     child,
-    workerId: id,
+    workerId: identity.id,
     identity,
     storageBase,
     tempBase,
@@ -109,12 +114,18 @@ async function stageProcess(
   };
 }
 
-async function online(hub: StagedHub, workerId: string, child: ChildProcess, lines: readonly string[]): Promise<void> {
+/** The id of the worker that came online. */
+async function online(
+  hub: StagedHub,
+  where: { id: string } | { name: string },
+  child: ChildProcess,
+  lines: readonly string[],
+): Promise<string> {
   const deadline = performance.now() + 30_000;
   const { db } = hub.running.hub;
   for (;;) {
-    const row = await db.worker.findUnique({ where: { id: workerId } });
-    if (row?.status === "ONLINE") return;
+    const row = await db.worker.findFirst({ where: { ...where, status: "ONLINE" } });
+    if (row) return row.id;
     if (child.exitCode !== null || performance.now() > deadline)
       throw new Error(`the process did not come online:\n${lines.slice(-10).join("\n")}`);
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { Writable } from "node:stream";
-import { enrolWorker } from "../../domain/workers.ts";
+import { enrol, enrolWorker } from "../../domain/enrolments.ts";
 import type { HubConfig } from "../../server/config.ts";
 import type { FirstOwner } from "../../server/first-owner.ts";
 import { type RunningHub, startHub } from "../../server/hub.ts";
@@ -88,8 +88,9 @@ export async function stageHub(terms: Partial<HubConfig> = {}): Promise<StagedHu
     owner,
     lines,
     async enrol(role) {
-      const { worker, token } = await enrolWorker(running.hub, { kind: "system" }, { name: `staged ${role}`, role });
-      return { id: worker.id, token };
+      const made = await enrolWorker(running.hub, { kind: "system" }, { name: `staged ${role}`, role });
+      const { workerId, token } = await enrol(running.hub, made.token);
+      return { id: workerId, token };
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
