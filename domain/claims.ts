@@ -133,7 +133,7 @@ function claimNext(
     });
     const { tenantId, leaseEpoch, attempt } = job;
     await audit(tx, worker, { tenantId, verb: "claimJob", objectId: job.id, after: { leaseEpoch, attempt } });
-    announce.jobChanged(job.id);
+    announce.jobChanged(job.id, tenantId);
     return describe(hub, tx, job);
   });
 }

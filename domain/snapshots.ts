@@ -42,6 +42,7 @@ export async function deleteSnapshot(hub: Hub, actor: Actor, { snapshotId }: { s
     if ((await tx.restore.count({ where: { tenantId, snapshotId, status: "PREPARING" } })) > 0)
       throw new SnapshotInUseError("being restored");
     await tx.snapshot.update({ where: { id: snapshotId }, data: { status: "DELETING" } });
+    announce.snapshotsChanged(tenantId);
     const job = await createJob(tx, announce, {
       tenantId,
       type: "DELETE_SNAPSHOT",
