@@ -1,9 +1,9 @@
-// Lets somebody watch for as long as they may: asked before every update and every two seconds, so that nobody stays by being idle.
+// Lets somebody watch for as long as they may: asked before every update and again and again, so that nobody stays by being idle.
 import type { Actor } from "../../domain/actor.ts";
 import type { PublicContext } from "./context.ts";
 
 /** With answers of `currentActor` that are two seconds old at most, a stream ends within five after a part was lost. */
-const checkMs = 2_000;
+const checkMs = 1_500;
 
 export interface AuthorizedStream<T> {
   /** Whether they may be told this update; without one, whether they may go on watching. */
