@@ -139,17 +139,15 @@ async function watchHub(stage: Stage, { isOneStalled }: { isOneStalled: boolean 
   process.stdout.write(`  ${subscriptions} subscriptions, ${eachKB.toFixed(0)} kB of the hub's memory each\n`);
 
   const sent = new Map<string, number>();
-  const seqs = new Map<string, number>();
   const store = async (place: number, status: string) => {
     const jobId = jobIds[place] ?? stalledJobId;
-    const seq = (seqs.get(jobId) ?? 0) + 1;
-    seqs.set(jobId, seq);
-    await db.query(
-      `WITH job AS (UPDATE jobs SET event_seq = $2, status = $3::job_status WHERE id = $1 RETURNING id, tenant_id)
+    const { rows } = await db.query<{ seq: number }>(
+      `WITH job AS (UPDATE jobs SET event_seq = event_seq + 1, status = $2::job_status WHERE id = $1 RETURNING *)
        INSERT INTO job_events (job_id, seq, tenant_id, kind, facts)
-       SELECT id, $2, tenant_id, 'log', jsonb_build_object('lines', $4::text) FROM job`,
-      [jobId, seq, status, "l".repeat(place < subscriptions ? 100 : 8_000)],
+       SELECT id, event_seq, tenant_id, 'log', jsonb_build_object('lines', $3::text) FROM job RETURNING seq`,
+      [jobId, status, "l".repeat(place < subscriptions ? 100 : 8_000)],
     );
+    const seq = rows[0]?.seq;
     sent.set(`${place} event ${seq}`, now());
     await redis.publish(jobChannel(jobId), formatJobMessage({ v: 1, kind: "changed" }));
   };

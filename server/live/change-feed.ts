@@ -32,8 +32,8 @@ interface WatchedScope<Row> {
 const scopesAtOnce = 200;
 const requestsAtOnce = 50;
 const readAgainMs = 1_000;
-/** Changes that come faster than this are read together; a reading that takes longer rests as long as it took. */
-const restMs = { least: 1, most: 20 } as const;
+/** Changes that come faster than they are read are read together: after each reading it rests for half as long, and at most this. */
+const mostRestMs = 10;
 
 export class ChangeFeed<Row extends { readonly id: string }> implements AsyncDisposable {
   readonly #options: ChangeFeedOptions<Row>;
@@ -137,7 +137,7 @@ export class ChangeFeed<Row extends { readonly id: string }> implements AsyncDis
         await this.#readScopes();
         await this.#readPages();
         this.#failing = false;
-        rest = Math.min(Math.max(performance.now() - began, restMs.least), restMs.most);
+        rest = Math.min((performance.now() - began) / 2, mostRestMs);
       } catch (error) {
         this.#failed(error);
       }

@@ -26,8 +26,8 @@ export interface JobFeedStats {
 }
 
 const jobsAtOnce = 200;
-/** Changes that come faster than this are read together. */
-const readPauseMs = 10;
+/** Changes that come faster than they are read are read together: after each reading it rests for half as long, and at most this. */
+const mostRestMs = 10;
 const readAgainMs = 1_000;
 const changedMessage = formatJobMessage({ v: 1, kind: "changed" });
 
@@ -146,8 +146,11 @@ export class JobFeed implements AsyncDisposable {
   async #readDirty(): Promise<void> {
     while (this.#dirty.size > 0 && !this.#stop.signal.aborted) {
       const ids = this.#dirty.values().take(jobsAtOnce).toArray();
-      const pauseMs = (await this.#readJobs(ids)) ? readPauseMs : readAgainMs;
-      await pause(pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      const began = performance.now();
+      const isRead = await this.#readJobs(ids);
+      await pause(isRead ? Math.min((performance.now() - began) / 2, mostRestMs) : readAgainMs, undefined, {
+        signal: this.#stop.signal,
+      }).catch(() => undefined);
     }
     this.#reading = false;
   }
