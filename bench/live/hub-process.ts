@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { newId } from "../../domain/ids.ts";
 import { createUser } from "../../domain/users.ts";
+import { readHubConfig } from "../../server/config.ts";
 import { startHub } from "../../server/hub.ts";
 import { createLog } from "../../server/log.ts";
 
@@ -19,27 +20,18 @@ export interface HubReady {
 
 process.once("message", async ({ databaseUrl, redisUrl, people }: HubOrder) => {
   const { hub, publicPort } = await startHub(
-    {
-      databaseUrl,
-      redisUrl,
-      host: "127.0.0.1",
-      publicPort: 0,
-      privatePort: 0,
-      jwtSecret: randomBytes(32).toString("base64url"),
-      kek: randomBytes(32),
-      autoMigrate: false,
-      corsOrigins: [],
-      ownerEmail: "owner@example.com",
-      leaseSeconds: 60,
-      heartbeatSeconds: 15,
-      sessionHours: 8,
-      sweepSeconds: 5,
-      retryDelaysSeconds: [1],
-      allowedNetworks: [],
-      sourceTestsPerMinute: 10,
-      restorePublicUrl: "http://127.0.0.1:1",
-      logLevel: "warn",
-    },
+    readHubConfig({
+      DATABASE_URL: databaseUrl,
+      REDIS_URL: redisUrl,
+      HUB_PORT: "0",
+      HUB_INTERNAL_PORT: "0",
+      HUB_JWT_SECRET: randomBytes(32).toString("base64url"),
+      HUB_ENCRYPTION_KEK: randomBytes(32).toString("base64"),
+      HUB_AUTO_MIGRATE: "false",
+      HUB_ACCESS_TOKEN_MINUTES: "600",
+      // All of the watchers sign in from one address.
+      HUB_PASSWORD_TRIES: "100000",
+    }),
     createLog("warn"),
   );
   const tenantId = newId("tenant", new Date());

@@ -23,7 +23,11 @@ export interface Caller {
 const maxAgeMs = 2_000;
 
 /** Makes the context of each request; what it learns of somebody is shared by all requests with the same token. */
-export function publicContexts({ hub, authentication, live }: ContextMaker): (caller: Caller) => Promise<PublicContext> {
+export function publicContexts({
+  hub,
+  authentication,
+  live,
+}: ContextMaker): (caller: Caller) => Promise<PublicContext> {
   const freshActor = freshActors();
   return async ({ authorization, address }) => {
     const token = typeof authorization === "string" ? authorization : null;

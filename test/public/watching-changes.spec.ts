@@ -222,7 +222,7 @@ describe("watching what changes", () => {
   );
 
   it("ends once the token has expired", async () => {
-    await using brief = await stageHub({ sessionHours: 5 / 3600 });
+    await using brief = await stageHub({ accessTokenMinutes: 5 / 60 });
     const tenant = await stageTenant(brief, "Brief");
     const lasting = hub;
     hub = brief;
