@@ -26,7 +26,7 @@ export interface WatchedNoun<Row> {
 }
 
 /** Rows that are read at once, at most. */
-export const pageRows = 500;
+const pageRows = 500;
 
 export const watchedJobs: WatchedNoun<Job> = {
   ...readings("jobs", {

@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { createClient } from "graphql-ws";
 import { Redis } from "ioredis";
 import { WebSocket } from "ws";
-import { type PlayedWorker, playWorker } from "../private/played-worker.ts";
+import { type PlayedWorker, playWorker, testedSource } from "../private/played-worker.ts";
 import { type StagedHub, stageHub } from "../stage/hub.ts";
 import { type StagedTenant, stageTenant, startJob } from "../stage/tenant.ts";
 import { type Ids, stageEverything, unknown } from "./everything-of.ts";
@@ -176,6 +176,41 @@ describe("watching what changes", () => {
       }
     });
   }
+
+  it("tells a key for some sources of these alone, and ends once it is revoked", async () => {
+    const other = await testedSource(acme, worker);
+    const { data } = await acme.ask(
+      `mutation ($tenantId: ID!, $sourceIds: [ID!]) {
+        createApiKey(input: { tenantId: $tenantId, name: "Watches", role: VIEWER, sourceIds: $sourceIds }) {
+          ... on CreateApiKeyPayload { token apiKey { id } } ... on Failure { message }
+        }
+      }`,
+      { tenantId: acme.tenantId, sourceIds: [ids.source] },
+    );
+    const { token, apiKey } = data.createApiKey;
+    const all = [
+      overSocket(token, jobs, { tenantId: acme.tenantId }),
+      overSse(token, snapshots, { tenantId: acme.tenantId }),
+    ];
+    const foreign = overSse(token, jobs, { sourceId: other });
+    await foreign.ended;
+    assert.match(foreign.seen.join(), /NOT_FOUND/);
+    await until(() => all.every(isOpen));
+    const [hidden, told] = [
+      await startJob(acme.ask, "startBackup", other),
+      await startJob(acme.ask, "startBackup", ids.source),
+    ];
+    await until(() => all[0]?.seen.some((each) => each.includes(told)) ?? false);
+    for (const { seen } of all) assert.ok(!seen.join().includes(hidden) && !seen.join().includes(other));
+    for (const id of [hidden, told]) await cancel(id);
+    await acme.ask(`mutation ($id: ID!) { revokeApiKey(input: { apiKeyId: $id }) { ... on Failure { code } } }`, {
+      id: apiKey.id,
+    });
+    const began = performance.now();
+    await Promise.all(all.map(({ ended }) => ended));
+    assert.ok(performance.now() - began < 5_000);
+    assert.equal(all[0]?.seen.at(-1), '{"closed":4403}');
+  });
 
   // Over both at once: each of them takes its time.
   const overBoth = (run: (watch: typeof overSse, way: string) => Promise<void>) => async () => {
