@@ -47,11 +47,12 @@ function changeWorker(
   { workerId, verb }: { workerId: string; verb: WorkerVerb },
   change: (before: Worker, at: Date) => Prisma.WorkerUpdateInput | null,
 ): Promise<Worker> {
-  return transact(asPlatform(hub), async (tx) => {
+  return transact(asPlatform(hub), async (tx, announce) => {
     const before = await lockWorker(tx, workerId);
     const data = before.retiredAt ? null : change(before, await now(tx));
     if (!data) return before;
     const worker = await tx.worker.update({ where: { id: workerId }, data });
+    announce.workersChanged();
     await audit(tx, actor, { tenantId: null, verb, objectId: workerId, before: facts(before), after: facts(worker) });
     return worker;
   });
@@ -84,6 +85,7 @@ export async function retireWorker(
     });
     await failTargeted(tx, announce, workerId);
     const worker = await tx.worker.update({ where: { id: workerId }, data: { retiredAt: at, status: "OFFLINE" } });
+    announce.workersChanged();
     await audit(tx, actor, {
       tenantId: null,
       verb: "retireWorker",
