@@ -1,8 +1,9 @@
-// `npm run bench -- CLAIM [--size MB] [--turns N] [--only PART]`: measures one claim side by side with a peer, in one run.
+// `npm run bench -- CLAIM [--size MB] [--turns N] [--only PART] …`: measures one claim side by side with a peer, in one run.
 import { parseArgs } from "node:util";
 import { artifact } from "./artifact.ts";
 import { artifactGrowth } from "./artifact-growth.ts";
 import { largeFile } from "./large-file.ts";
+import { live } from "./live.ts";
 import { pipe } from "./pipe.ts";
 import { sources } from "./sources.ts";
 
@@ -13,6 +14,12 @@ export interface BenchOptions {
   readonly turns: number;
   /** One part of a claim that has several. */
   readonly only?: string | undefined;
+  /** How many watch at the same time. */
+  readonly subscriptions: number;
+  /** Events a second. */
+  readonly rate: number;
+  /** How long each turn goes on. */
+  readonly seconds: number;
 }
 
 const claims: Record<string, { about: string; run: (options: BenchOptions) => Promise<void> }> = {
@@ -27,6 +34,7 @@ const claims: Record<string, { about: string; run: (options: BenchOptions) => Pr
     about: "the worker's peak memory while it backs up one large file (--size 2150: 2 GiB)",
     run: largeFile,
   },
+  live: { about: "--subscriptions on a hub at --rate events/s for --seconds, against bare redis", run: live },
 };
 
 const { values, positionals } = parseArgs({
@@ -35,14 +43,25 @@ const { values, positionals } = parseArgs({
     size: { type: "string", default: "1000" },
     turns: { type: "string", default: "5" },
     only: { type: "string" },
+    subscriptions: { type: "string", default: "1000" },
+    rate: { type: "string", default: "200" },
+    seconds: { type: "string", default: "20" },
   },
 });
 const claim = claims[positionals[0] ?? ""];
-if (claim) await claim.run({ sizeMB: Number(values.size), turns: Number(values.turns), only: values.only });
+if (claim)
+  await claim.run({
+    sizeMB: Number(values.size),
+    turns: Number(values.turns),
+    only: values.only,
+    subscriptions: Number(values.subscriptions),
+    rate: Number(values.rate),
+    seconds: Number(values.seconds),
+  });
 else {
   const list = Object.entries(claims).map(([name, { about }]) => `  ${name.padEnd(17)}${about}\n`);
   process.stdout.write(
-    `Usage: npm run bench -- CLAIM [--size MB] [--turns N] [--only PART]\n\nClaims:\n${list.join("")}`,
+    `Usage: npm run bench -- CLAIM [--size MB] [--turns N] [--only PART]\n       npm run bench -- live [--subscriptions N] [--rate N] [--seconds N] [--turns N]\n\nClaims:\n${list.join("")}`,
   );
   process.exitCode = positionals[0] === undefined ? 0 : 2;
 }

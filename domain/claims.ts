@@ -128,7 +128,7 @@ function claimNext(
     if (!claimed) return null;
     if (!(await isWithinRunningJobs(tx, claimed.tenant_id))) throw new NoPlaceLeft(claimed.tenant_id);
     const job = await tx.job.findUniqueOrThrow({ where: { id: claimed.id } });
-    if (job.type === "DELETE_SNAPSHOT" && job.targetSnapshotId) await beginDeletion(tx, job.targetSnapshotId);
+    if (job.type === "DELETE_SNAPSHOT" && job.targetSnapshotId) await beginDeletion(tx, announce, job.targetSnapshotId);
     await tx.jobEvent.create({
       data: {
         jobId: job.id,
@@ -140,7 +140,7 @@ function claimNext(
     });
     const { tenantId, leaseEpoch, attempt } = job;
     await audit(tx, worker, { tenantId, verb: "claimJob", objectId: job.id, after: { leaseEpoch, attempt } });
-    announce.jobChanged(job.id);
+    announce.jobChanged(job.id, tenantId);
     return describe(hub, tx, job);
   });
 }

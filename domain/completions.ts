@@ -57,6 +57,7 @@ export async function completeJob(hub: Hub, worker: WorkerActor, input: Complete
     if (await endedAlready(tx, worker, input, ["COMPLETED"])) return answer;
     const job = await underLease(tx, worker, input);
     const outcome = await record(tx, worker, job, input);
+    if (job.type !== "TEST_SOURCE") announce.snapshotsChanged(job.tenantId);
     await changeJob(tx, announce, {
       jobId: job.id,
       data: { status: "COMPLETED", endedAt: await now(tx), leaseExpiresAt: null, ...outcome },

@@ -2,7 +2,11 @@
 
 export interface Announcements {
   /** The row or the log of this job changed. */
-  jobChanged(jobId: string): void;
+  jobChanged(jobId: string, tenantId: string): void;
+  /** A snapshot of this tenant was made, or is another one now. */
+  snapshotsChanged(tenantId: string): void;
+  /** A worker came, went, or is in another state. */
+  workersChanged(): void;
   /** A doorbell waits in the outbox. */
   jobDue(): void;
 }

@@ -47,11 +47,12 @@ function changeWorker(
   { workerId, verb }: { workerId: string; verb: WorkerVerb },
   change: (before: Worker, at: Date) => Prisma.WorkerUpdateInput | null,
 ): Promise<Worker> {
-  return transact(asPlatform(hub), async (tx) => {
+  return transact(asPlatform(hub), async (tx, announce) => {
     const before = await lockWorker(tx, workerId);
     const data = before.retiredAt ? null : change(before, await now(tx));
     if (!data) return before;
     const worker = await tx.worker.update({ where: { id: workerId }, data });
+    announce.workersChanged();
     await audit(tx, actor, { tenantId: null, verb, objectId: workerId, before: facts(before), after: facts(worker) });
     return worker;
   });
@@ -73,6 +74,12 @@ export async function retireWorker(
     const kept = await tx.snapshot.count({ where: { workerId, status: { in: [...storedStatuses] } } });
     if (kept > 0 && !force) throw new WorkerInUseError(kept);
     const at = await now(tx);
+    const keepers = await tx.snapshot.findMany({
+      where: { workerId },
+      distinct: "tenantId",
+      select: { tenantId: true },
+    });
+    for (const { tenantId } of keepers) announce.snapshotsChanged(tenantId);
     const gone = await tx.snapshot.updateMany({
       where: { workerId, status: { in: ["COMPLETED", "CORRUPT"] } },
       data: { status: "MISSING" },
@@ -84,6 +91,7 @@ export async function retireWorker(
     });
     await failTargeted(tx, announce, workerId);
     const worker = await tx.worker.update({ where: { id: workerId }, data: { retiredAt: at, status: "OFFLINE" } });
+    announce.workersChanged();
     await audit(tx, actor, {
       tenantId: null,
       verb: "retireWorker",

@@ -72,18 +72,18 @@ export async function transact<T>(
   work: (tx: Transaction, announce: Announcements) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    const changed = new Set<string>();
-    let due = false;
+    // Each once, however often the work says so.
+    const announcements = new Map<string, () => void>();
+    const { announce: told } = hub;
     const announce: Announcements = {
-      jobChanged: (jobId) => changed.add(jobId),
-      jobDue: () => {
-        due = true;
-      },
+      jobChanged: (jobId, tenantId) => announcements.set(jobId, () => told.jobChanged(jobId, tenantId)),
+      snapshotsChanged: (tenantId) => announcements.set(tenantId, () => told.snapshotsChanged(tenantId)),
+      workersChanged: () => announcements.set("workers", () => told.workersChanged()),
+      jobDue: () => announcements.set("due", () => told.jobDue()),
     };
     try {
       const result = await hub.db.$transaction((tx) => work(tx, announce), { timeout: 15_000, maxWait: 10_000 });
-      for (const jobId of changed) hub.announce.jobChanged(jobId);
-      if (due) hub.announce.jobDue();
+      for (const tell of announcements.values()) tell();
       return result;
     } catch (error) {
       if (attempt >= 3 || !isWriteConflict(error)) throw error;

@@ -145,7 +145,7 @@ export async function cancelJob(hub: Hub, actor: Actor, { jobId }: { jobId: stri
     if (job.status !== "QUEUED")
       return changeJob(tx, announce, { jobId, data: { cancelRequestedAt: at }, kind: "cancel-requested", facts: {} });
     await tx.restore.updateMany({ where: { jobId, status: "PREPARING" }, data: { status: "FAILED" } });
-    if (job.targetSnapshotId && job.type === "DELETE_SNAPSHOT") await keepAfterAll(tx, job.targetSnapshotId);
+    if (job.targetSnapshotId && job.type === "DELETE_SNAPSHOT") await keepAfterAll(tx, announce, job.targetSnapshotId);
     return changeJob(tx, announce, {
       jobId,
       data: { status: "CANCELED", cancelRequestedAt: at, endedAt: at },

@@ -27,7 +27,7 @@ export async function createJob(tx: Transaction, announce: Announcements, job: N
     data: { jobId: id, seq: 1, tenantId: job.tenantId, kind: "state", facts: { status: "QUEUED" } },
   });
   await ring(tx, announce, made);
-  announce.jobChanged(id);
+  announce.jobChanged(id, job.tenantId);
   return made;
 }
 
@@ -50,6 +50,6 @@ export async function changeJob(
 ): Promise<Job> {
   const job = await tx.job.update({ where: { id: jobId }, data: { ...data, eventSeq: { increment: 1 } } });
   await tx.jobEvent.create({ data: { jobId, seq: job.eventSeq, tenantId: job.tenantId, kind, facts } });
-  announce.jobChanged(jobId);
+  announce.jobChanged(jobId, job.tenantId);
   return job;
 }

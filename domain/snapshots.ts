@@ -56,7 +56,7 @@ export async function pinSnapshot(
 ): Promise<Snapshot> {
   const { tenantId } = await requireSnapshot(hub, actor, snapshotId, "pinSnapshot");
   const { reason } = parseInput(reasonInput, input);
-  return transact(hub, async (tx) => {
+  return transact(hub, async (tx, announce) => {
     const { status, pinReason, deletionDueAt } = await lockSnapshot(tx, snapshotId);
     if (isGone(status)) throw new SnapshotDeletedError(null);
     if (deletionDueAt) throw new SnapshotDeletedError(deletionDueAt);
@@ -64,6 +64,7 @@ export async function pinSnapshot(
       where: { id: snapshotId },
       data: { pinned: true, pinReason: reason },
     });
+    announce.snapshotsChanged(tenantId);
     await audit(tx, actor, {
       tenantId,
       verb: "pinSnapshot",
@@ -78,13 +79,14 @@ export async function pinSnapshot(
 /** Leaves the snapshot to the retention again. */
 export async function unpinSnapshot(hub: Hub, actor: Actor, { snapshotId }: { snapshotId: string }): Promise<Snapshot> {
   const { tenantId } = await requireSnapshot(hub, actor, snapshotId, "unpinSnapshot");
-  return transact(hub, async (tx) => {
+  return transact(hub, async (tx, announce) => {
     const snapshot = await lockSnapshot(tx, snapshotId);
     if (!snapshot.pinned) return snapshot;
     const unpinned = await tx.snapshot.update({
       where: { id: snapshotId },
       data: { pinned: false, pinReason: null },
     });
+    announce.snapshotsChanged(tenantId);
     await audit(tx, actor, {
       tenantId,
       verb: "unpinSnapshot",
@@ -129,6 +131,7 @@ export async function queueDeletion(tx: Transaction, announce: Announcements, sn
   // An earlier promise stands: what was due later stays due later.
   const dueAt = new Date(Math.max(at.getTime() + graceHours * 3_600_000, snapshot.deletionDueAt?.getTime() ?? 0));
   await tx.snapshot.update({ where: { id: snapshotId }, data: { deletionDueAt: dueAt } });
+  announce.snapshotsChanged(tenantId);
   return createJob(tx, announce, {
     tenantId,
     type: "DELETE_SNAPSHOT",
@@ -155,6 +158,7 @@ export async function undeleteSnapshot(
     const job = await lockDeletion(tx, snapshot);
     if (job) await cancelDeletion(tx, announce, job);
     const kept = await tx.snapshot.update({ where: { id: snapshotId }, data: { deletionDueAt: null } });
+    announce.snapshotsChanged(tenantId);
     await audit(tx, actor, {
       tenantId,
       verb: "undeleteSnapshot",
@@ -179,11 +183,12 @@ async function cancelDeletion(tx: Transaction, announce: Announcements, { id }: 
  * The removal begins: from now on nothing is restored from it. Throws `SnapshotInUseError` where somebody was quicker to begin a
  * restore; called with the lock of the job.
  */
-export async function beginDeletion(tx: Transaction, snapshotId: string): Promise<void> {
+export async function beginDeletion(tx: Transaction, announce: Announcements, snapshotId: string): Promise<void> {
   const snapshot = await lockSnapshot(tx, snapshotId);
   if (isGone(snapshot.status)) return;
   if (await isBeingRestored(tx, snapshot)) throw new SnapshotInUseError("being restored");
   await tx.snapshot.update({ where: { id: snapshotId }, data: { status: "DELETING" } });
+  announce.snapshotsChanged(snapshot.tenantId);
 }
 
 async function lockDeletion(tx: Transaction, snapshot: Snapshot): Promise<Job | null> {
@@ -193,9 +198,11 @@ async function lockDeletion(tx: Transaction, snapshot: Snapshot): Promise<Job | 
 }
 
 /** A deletion was canceled: where no byte was touched yet, the snapshot stays as it was. */
-export async function keepAfterAll(tx: Transaction, snapshotId: string): Promise<void> {
-  const { status } = await lockSnapshot(tx, snapshotId);
-  if (!isGone(status)) await tx.snapshot.update({ where: { id: snapshotId }, data: { deletionDueAt: null } });
+export async function keepAfterAll(tx: Transaction, announce: Announcements, snapshotId: string): Promise<void> {
+  const { status, tenantId } = await lockSnapshot(tx, snapshotId);
+  if (isGone(status)) return;
+  await tx.snapshot.update({ where: { id: snapshotId }, data: { deletionDueAt: null } });
+  announce.snapshotsChanged(tenantId);
 }
 
 /** The deletion of this snapshot that waits, is under way, or was done. */

@@ -59,7 +59,7 @@ export async function registerWorker(hub: Hub, worker: WorkerActor, input: Regis
   const capabilities = parseInput(capabilitiesInput, input.capabilities);
   if (!/^age1[0-9a-z]{58}$/.test(input.publicKey))
     throw new InvalidInputError([{ path: "publicKey", message: "Not an age recipient." }]);
-  await transact(asPlatform(hub), async (tx) => {
+  await transact(asPlatform(hub), async (tx, announce) => {
     const row = await requireWorker(tx, worker);
     if (row.role !== input.role)
       throw new InvalidInputError([{ path: "role", message: `This token was enrolled as ${row.role}.` }]);
@@ -73,6 +73,7 @@ export async function registerWorker(hub: Hub, worker: WorkerActor, input: Regis
         lastSeenAt: await now(tx),
       },
     });
+    announce.workersChanged();
     await audit(tx, worker, { tenantId: null, verb: "registerWorker", objectId: row.id });
   });
   const { leaseSeconds, heartbeatSeconds } = hub.terms;
@@ -94,9 +95,11 @@ export async function heartbeat(
 
 /** Marks the workers that have not been heard for three beats. */
 export async function markOfflineWorkers(hub: Hub): Promise<number> {
-  return hub.platform.$executeRaw`
+  const marked = await hub.platform.$executeRaw`
     UPDATE workers SET status = 'OFFLINE' WHERE status <> 'OFFLINE'
       AND last_seen_at < now() - make_interval(secs => ${hub.terms.heartbeatSeconds * 3})`;
+  if (marked > 0) hub.announce.workersChanged();
+  return marked;
 }
 
 /** What a worker may be given: by its role, by what it said of itself, and by whose stores it can read. */

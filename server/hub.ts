@@ -13,7 +13,7 @@ import { close, listen } from "./http/listen.ts";
 import { createPrivateSurface } from "./http/private-surface.ts";
 import { createPublicSurface } from "./http/public-surface.ts";
 import { countInProcess } from "./limits/process-rates.ts";
-import { startJobFeed } from "./live/job-feed.ts";
+import { startLiveFeeds } from "./live/live-feeds.ts";
 import { startUpkeep } from "./upkeep.ts";
 
 export interface RunningHub extends AsyncDisposable {
@@ -34,7 +34,7 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
   const wall = connectWalledDatabase(config.databaseUrl, { onConnectionLost });
   started.defer(() => wall.$disconnect());
   const { redisUrl } = config;
-  const feed = started.use(startJobFeed({ db, redisUrl, log }));
+  const live = started.use(startLiveFeeds({ db, redisUrl, log }));
   const relay = started.use(startRelay({ db, redisUrl, log }));
   const hub: Hub = {
     db,
@@ -42,7 +42,12 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
     wall,
     rates: countInProcess(),
     vault: openVault(config.kek),
-    announce: { jobChanged: (jobId) => feed.changed(jobId), jobDue: () => relay.nudge() },
+    announce: {
+      jobChanged: (jobId, tenantId) => live.jobChanged(jobId, tenantId),
+      snapshotsChanged: (tenantId) => live.snapshotsChanged(tenantId),
+      workersChanged: () => live.workersChanged(),
+      jobDue: () => relay.nudge(),
+    },
     terms: {
       leaseSeconds: config.leaseSeconds,
       heartbeatSeconds: config.heartbeatSeconds,
@@ -58,10 +63,10 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
   const retentionEverySeconds = config.retentionIntervalHours * 3600;
   started.use(startUpkeep(hub, { log, everySeconds: config.sweepSeconds, retentionEverySeconds }));
   const authentication = createAuthentication(hub, config);
-  const redisReady = () => feed.stats().redisReady;
+  const redisReady = () => live.stats().redisReady;
   const { corsOrigins } = config;
   const surfaces = {
-    public: createPublicSurface({ hub, authentication, live: feed, redisReady, corsOrigins, log }),
+    public: createPublicSurface({ hub, authentication, live, redisReady, corsOrigins, log }),
     private: createPrivateSurface({ hub, log }),
   };
   for (const surface of Object.values(surfaces))

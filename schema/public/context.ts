@@ -2,7 +2,7 @@
 import type { Actor } from "../../domain/actor.ts";
 import type { Hub } from "../../domain/hub.ts";
 import type { Session } from "../../domain/sessions.ts";
-import type { Job, JobEvent } from "../../prisma/client/client.ts";
+import type { Job, JobEvent, Snapshot, Worker } from "../../prisma/client/client.ts";
 
 export interface PublicContext {
   readonly hub: Hub;
@@ -10,7 +10,7 @@ export interface PublicContext {
   actor(): Actor;
   /** The same person with the roles they have by now; null once they may not be answered any more. At most seconds old. */
   currentActor(): Promise<Actor | null>;
-  readonly live: LiveJobs;
+  readonly live: Live;
   readonly sessions: Sessions;
   /** Where they come from, such as `198.51.100.7`; null where that is not known. */
   readonly address: string | null;
@@ -38,7 +38,30 @@ export type JobUpdate =
   | { readonly kind: "state"; readonly seq: number; readonly job: Job; readonly event: JobEvent | null }
   | { readonly kind: "progress"; readonly seq: number; readonly job: Job; readonly progress: JobProgressFacts };
 
-export interface LiveJobs {
+/** What can be watched. Whoever may see it is for the caller to say. */
+export interface Live {
+  readonly job: LiveJob;
+  readonly jobs: LiveRows<Job>;
+  readonly snapshots: LiveRows<Snapshot>;
+  readonly workers: LiveRows<Worker>;
+}
+
+export interface RowUpdate<Row> {
+  readonly cursor: string;
+  /** As it is now. Null once: all that was there before is told. */
+  readonly row: Row | null;
+}
+
+export interface LiveRows<Row> {
+  isCursor(text: string): boolean;
+  /** What is there, or with `after` what changed since; then every row that changes. Of workers the tenant is empty. */
+  watch(
+    tenantId: string,
+    options: { after?: string; sourceIds: readonly string[] | null; signal: AbortSignal },
+  ): AsyncIterableIterator<RowUpdate<Row>>;
+}
+
+export interface LiveJob {
   /**
    * The present state, then every event once and in order, and the newest progress in between; ends after the final state.
    * With `after`: every event past that sequence number first.

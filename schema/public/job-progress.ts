@@ -1,11 +1,12 @@
 // A job, live: the present state first, then every event once and in order, and the newest progress in between.
-import { GraphQLError } from "graphql";
 import type { Actor } from "../../domain/actor.ts";
 import { InvalidInputError, NotFoundError } from "../../domain/errors.ts";
 import { findJob } from "../../domain/jobs.ts";
+import { watchAuthorized } from "./authorized-stream.ts";
 import { builder } from "./builder.ts";
-import type { JobProgressFacts, JobUpdate, PublicContext } from "./context.ts";
+import type { JobProgressFacts, JobUpdate } from "./context.ts";
 import { Job, JobEvent } from "./job.ts";
+import { orRefused } from "./refused.ts";
 
 const JobProgress = builder.objectRef<JobProgressFacts>("JobProgress").implement({
   description: "What a worker says of its work between two states.",
@@ -56,57 +57,26 @@ builder.subscriptionField("jobProgressed", (t) =>
       jobId: t.arg.id({ required: true, description: "The job." }),
       after: t.arg.string({ description: "The cursor of the last step seen." }),
     },
-    subscribe: async (_, { jobId, after }, context) => {
-      const job = await findJob(context.hub, context.actor(), jobId);
-      if (!job) throw refused(new NotFoundError());
-      const seq = after == null ? undefined : parseCursor(after);
-      return watchAuthorized(context, job.tenantId, (signal) =>
-        context.live.watch(jobId, { signal, ...(seq !== undefined && { after: seq }) }),
-      );
-    },
+    subscribe: (_, { jobId, after }, context) =>
+      orRefused(async () => {
+        const job = await findJob(context.hub, context.actor(), jobId);
+        if (!job) throw new NotFoundError();
+        const seq = after == null ? undefined : parseCursor(after);
+        return watchAuthorized<JobUpdate>(context, {
+          may: (actor, update) => maySee(actor, update?.job.tenantId ?? job.tenantId),
+          watch: (signal) => context.live.job.watch(jobId, { signal, ...(seq !== undefined && { after: seq }) }),
+        });
+      }),
     resolve: (update) => update,
   }),
 );
 
-/** Asks before every step whether the watcher may still see this tenant, and ends the stream once they may not. */
-function watchAuthorized(
-  context: PublicContext,
-  tenantId: string,
-  watch: (signal: AbortSignal) => AsyncIterableIterator<JobUpdate>,
-): AsyncIterableIterator<JobUpdate> {
-  const ended = new AbortController();
-  const updates = watch(ended.signal);
-  const done = { done: true, value: undefined } as const;
-  return {
-    async next() {
-      const result = await updates.next();
-      if (result.done) return done;
-      if (maySee(await context.currentActor(), tenantId)) return result;
-      ended.abort();
-      return done;
-    },
-    // Ends a `next()` that is still waiting: the feed's own iterator lets go of it.
-    async return() {
-      ended.abort();
-      await updates.return?.();
-      return done;
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
-}
-
-function maySee(actor: Actor | null, tenantId: string): boolean {
-  return actor !== null && (actor.kind === "system" || actor.roles.has(tenantId));
+function maySee(actor: Actor, tenantId: string): boolean {
+  return actor.kind === "system" || actor.roles.has(tenantId);
 }
 
 function parseCursor(after: string): number {
   if (!/^\d{1,9}$/.test(after))
-    throw refused(new InvalidInputError([{ path: "after", message: "This is no cursor of a job." }]));
+    throw new InvalidInputError([{ path: "after", message: "This is no cursor of a job." }]);
   return Number(after);
-}
-
-function refused(error: NotFoundError | InvalidInputError): GraphQLError {
-  return new GraphQLError(error.message, { extensions: { code: error.code } });
 }

@@ -36,7 +36,7 @@ const WorkerRole = builder.enumType("WorkerRole", {
 
 const loads = gathered(({ hub, actor }, ids: readonly string[]) => loadsOf(hub, actor(), ids));
 
-const Worker = builder.prismaObject("Worker", {
+export const Worker = builder.prismaObject("Worker", {
   description: "A process of the data plane.",
   interfaces: [Node],
   fields: (t) => ({

@@ -6,7 +6,7 @@ import { publicSchema } from "../../schema/public/schema.ts";
 import { createGraphiql } from "./graphiql.ts";
 import { readiness, sendJson } from "./health.ts";
 import { maskErrors } from "./masking.ts";
-import { type ContextMaker, publicContext } from "./public-context.ts";
+import { type ContextMaker, publicContexts } from "./public-context.ts";
 import { acceptSockets, type SocketContext } from "./sockets.ts";
 
 export interface PublicSurfaceOptions extends ContextMaker {
@@ -22,6 +22,7 @@ const endpoint = "/graphql";
 /** The server, not yet listening, and what ends its sockets. */
 export function createPublicSurface(options: PublicSurfaceOptions): { server: Server; dispose(): Promise<void> } {
   const { corsOrigins, log } = options;
+  const contextOf = publicContexts(options);
   const yoga = createYoga<SocketContext>({
     schema: publicSchema,
     graphqlEndpoint: endpoint,
@@ -41,7 +42,7 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
     maskedErrors: { maskError: maskErrors(log) },
     // A socket's operations carry the token that it was opened with, all others their own.
     context: ({ connectionParams, request, req }) =>
-      publicContext(options, {
+      contextOf({
         authorization: connectionParams ? connectionParams.authorization : request.headers.get("authorization"),
         address: req?.socket.remoteAddress ?? null,
       }),

@@ -2,8 +2,9 @@
 // what it tells; Redis only makes it quick.
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
+import { formatJobMessage, jobChannel, jobOfChannel, parseJobMessage } from "../../clients/hub/progress-channel.ts";
 import type { Database } from "../../prisma/connect.ts";
-import { JobChannels } from "./job-channels.ts";
+import { Channels } from "./channels.ts";
 import { findMoved, readEvents, readJobs } from "./job-reader.ts";
 import { type JobUpdate, Subscription, type SubscriptionOptions } from "./subscription.ts";
 import { WatchedJob, type Watcher } from "./watched-job.ts";
@@ -25,9 +26,10 @@ export interface JobFeedStats {
 }
 
 const jobsAtOnce = 200;
-/** Changes that come faster than this are read together. */
-const readPauseMs = 10;
+/** Changes that come faster than they are read are read together: after each reading it rests for half as long, and at most this. */
+const mostRestMs = 10;
 const readAgainMs = 1_000;
+const changedMessage = formatJobMessage({ v: 1, kind: "changed" });
 
 export function startJobFeed(options: JobFeedOptions): JobFeed {
   return new JobFeed(options);
@@ -36,7 +38,7 @@ export function startJobFeed(options: JobFeedOptions): JobFeed {
 export class JobFeed implements AsyncDisposable {
   readonly #db: Database;
   readonly #log: Logger;
-  readonly #channels: JobChannels;
+  readonly #channels: Channels;
   readonly #watched = new Map<string, WatchedJob>();
   /** Jobs to be read again. One reader serves them all, so that a busy feed costs one connection. */
   readonly #dirty = new Set<string>();
@@ -50,14 +52,12 @@ export class JobFeed implements AsyncDisposable {
   constructor({ db, redisUrl, log, resyncIntervalMs = 5_000 }: JobFeedOptions) {
     this.#db = db;
     this.#log = log;
-    this.#channels = new JobChannels({
+    this.#channels = new Channels({
       redisUrl,
       log,
-      watchedJobs: () => this.#watched.keys(),
-      onProgress: (jobId, progress) => {
-        if (this.#watched.get(jobId)?.receive(progress)) this.#read(jobId);
-      },
-      onChanged: (jobId) => this.#read(jobId),
+      watched: () => this.#watched.keys().map(jobChannel),
+      onMessage: (channel, text) => this.#hear(jobOfChannel(channel), text),
+      onJoined: (channel) => this.#read(jobOfChannel(channel)),
       onConnected: () => {
         for (const jobId of this.#watched.keys()) this.#read(jobId);
       },
@@ -73,7 +73,7 @@ export class JobFeed implements AsyncDisposable {
   /** Tells everybody, here and at the other hubs, that a job or its log changed. To be called after the commit. */
   changed(jobId: string): void {
     this.#read(jobId);
-    this.#channels.announce(jobId);
+    this.#channels.announce(jobChannel(jobId), changedMessage);
   }
 
   /**
@@ -114,7 +114,7 @@ export class JobFeed implements AsyncDisposable {
     if (!watched) {
       watched = new WatchedJob();
       this.#watched.set(jobId, watched);
-      this.#channels.join(jobId);
+      this.#channels.join(jobChannel(jobId));
     }
     watched.watchers.add(watcher);
     return watched;
@@ -125,7 +125,14 @@ export class JobFeed implements AsyncDisposable {
     if (!watched?.watchers.delete(watcher) || watched.watchers.size > 0) return;
     this.#watched.delete(jobId);
     this.#dirty.delete(jobId);
-    this.#channels.leave(jobId);
+    this.#channels.leave(jobChannel(jobId));
+  }
+
+  #hear(jobId: string, text: string): boolean {
+    const message = parseJobMessage(text);
+    if (message?.kind === "changed") this.#read(jobId);
+    else if (message && this.#watched.get(jobId)?.receive(message.progress)) this.#read(jobId);
+    return message !== null;
   }
 
   #read(jobId: string): void {
@@ -139,8 +146,11 @@ export class JobFeed implements AsyncDisposable {
   async #readDirty(): Promise<void> {
     while (this.#dirty.size > 0 && !this.#stop.signal.aborted) {
       const ids = this.#dirty.values().take(jobsAtOnce).toArray();
-      const pauseMs = (await this.#readJobs(ids)) ? readPauseMs : readAgainMs;
-      await pause(pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      const began = performance.now();
+      const isRead = await this.#readJobs(ids);
+      await pause(isRead ? Math.min((performance.now() - began) / 2, mostRestMs) : readAgainMs, undefined, {
+        signal: this.#stop.signal,
+      }).catch(() => undefined);
     }
     this.#reading = false;
   }

@@ -12,35 +12,47 @@ export interface JobReading {
 /** Events that are kept or read at once, at most. */
 export const eventPage = 256;
 
+type FoundJob = Record<string, unknown> & { id: string; tenant_id: string; events: FoundEvent[] };
+type FoundEvent = Pick<JobEvent, "seq" | "kind" | "facts"> & { at: string };
+
 /**
- * Reads many jobs and what their logs gained, as of one moment. `cursors` maps job ids to the last event already known, null for
- * none. A job that is gone is missing from the answer.
+ * Reads many jobs and what their logs gained, as of one moment, in one statement: who waits for an event waits for this. `cursors` maps
+ * job ids to the last event already known, null for none. A job that is gone is missing from the answer.
  */
 export async function readJobs(
   db: Database,
   cursors: ReadonlyMap<string, number | null>,
 ): Promise<Map<string, JobReading>> {
-  const known = [...cursors].filter((entry): entry is [string, number] => entry[1] !== null);
-  const [events, jobs] = await db.$transaction(
-    [
-      db.$queryRaw<JobEvent[]>`
-        SELECT e.job_id AS "jobId", e.seq, e.tenant_id AS "tenantId", e.kind, e.facts, e.at
-          FROM unnest(${known.map(([id]) => id)}::text[], ${known.map(([, seq]) => seq)}::int[]) AS watched (job_id, seq)
-         CROSS JOIN LATERAL (
-               SELECT * FROM job_events e WHERE e.job_id = watched.job_id AND e.seq > watched.seq
-                ORDER BY e.seq LIMIT ${eventPage + 1}) e
-         ORDER BY e.job_id, e.seq`,
-      db.job.findMany({ where: { id: { in: [...cursors.keys()] } } }),
-    ],
-    { isolationLevel: "RepeatableRead" },
-  );
-  const eventsOf = Map.groupBy(events, (event) => event.jobId);
+  const found = await db.$queryRaw<FoundJob[]>`
+    SELECT j.*, COALESCE(gained.events, '[]') AS events
+      FROM unnest(${[...cursors.keys()]}::text[], ${[...cursors.values()]}::int[]) AS watched (id, seq)
+      JOIN jobs j ON j.id = watched.id
+     CROSS JOIN LATERAL (
+           SELECT jsonb_agg(jsonb_build_object('seq', e.seq, 'kind', e.kind, 'facts', e.facts, 'at', e.at) ORDER BY e.seq) AS events
+             FROM (SELECT * FROM job_events e WHERE e.job_id = watched.id AND e.seq > watched.seq
+                    ORDER BY e.seq LIMIT ${eventPage + 1}) e) gained`;
   return new Map(
-    jobs.map((job) => {
-      const gained = cursors.get(job.id) === null ? null : (eventsOf.get(job.id) ?? []);
-      return [job.id, { job, events: gained && gained.length <= eventPage ? gained : null }];
+    found.map(({ events, ...row }) => {
+      const { id: jobId, tenant_id: tenantId } = row;
+      const gained = cursors.get(jobId) === null || events.length > eventPage ? null : events;
+      return [
+        jobId,
+        {
+          job: asJob(row),
+          events: gained?.map((event) => ({ ...event, jobId, tenantId, at: new Date(event.at) })) ?? null,
+        },
+      ];
     }),
   );
+}
+
+/** The row under the names that Prisma has for its columns: each is the column's own, with humps. */
+function asJob(row: Record<string, unknown>): Job {
+  const entries = Object.entries(row).map(([column, value]) => [
+    column.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()),
+    value,
+  ]);
+  return Object.fromEntries(entries) as Job;
 }
 
 /** Which of these jobs have gained events since the given one, or are gone. */

@@ -207,10 +207,12 @@ describe("a subscription", () => {
   it("is a noun and what happened to it, and carries the node", () => {
     for (const { name, type } of Object.values(publicSchema.getSubscriptionType()?.getFields() ?? {})) {
       assert.match(name, /^[a-z]+[A-Z][a-z]+ed$/);
-      const noun = name.replace(/[A-Z].*/, "");
+      // What is about many tells of one after the other, and once of none.
+      const [noun, isMany] = [name.replace(/s?[A-Z].*/, ""), /s[A-Z]/.test(name)];
       const payload = getNamedType(type);
       assert.equal(payload.name, capitalized(name));
-      assert.equal(String(fieldsOf(payload).find((field) => field.name === noun)?.type), `${capitalized(noun)}!`);
+      const node = fieldsOf(payload).find((field) => field.name === noun)?.type;
+      assert.equal(String(node), `${capitalized(noun)}${isMany ? "" : "!"}`);
     }
   });
 });

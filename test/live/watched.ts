@@ -9,13 +9,26 @@ import type { JobUpdate } from "../../server/live/subscription.ts";
 
 export const silent = pino({ level: "silent" });
 
-/** Makes a queued job and answers with its id. */
-export async function queueJob(db: Database): Promise<string> {
+/** Makes a tenant and answers with its id. */
+export async function makeTenant(db: Database): Promise<string> {
+  const id = newId("tenant", new Date());
+  await db.tenant.create({ data: { id, name: "Live" } });
+  return id;
+}
+
+export async function makeSource(db: Database, tenantId: string): Promise<string> {
+  const id = newId("source", new Date());
+  await db.source.create({ data: { id, tenantId, type: "SFTP", name: "live", config: {} } });
+  return id;
+}
+
+/** Makes a queued job, of a tenant of its own where none is named, and answers with its id. */
+export async function queueJob(db: Database, of: { tenantId?: string; sourceId?: string } = {}): Promise<string> {
   const id = newId("job", new Date());
+  const tenantId = of.tenantId ?? (await makeTenant(db));
   await db.$executeRaw`
-    WITH tenant AS (INSERT INTO tenants (id, name) VALUES (${newId("tenant", new Date())}, 'Live') RETURNING id),
-         job AS (INSERT INTO jobs (id, tenant_id, type, event_seq)
-                 SELECT ${id}, id, 'BACKUP', 1 FROM tenant RETURNING id, tenant_id)
+    WITH job AS (INSERT INTO jobs (id, tenant_id, source_id, type, event_seq)
+                 VALUES (${id}, ${tenantId}, ${of.sourceId ?? null}, 'BACKUP', 1) RETURNING id, tenant_id)
     INSERT INTO job_events (job_id, seq, tenant_id, kind, facts)
     SELECT id, 1, tenant_id, 'state', '{"status":"QUEUED"}' FROM job`;
   return id;

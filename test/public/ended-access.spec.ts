@@ -7,9 +7,9 @@ import { createClient } from "graphql-ws";
 import { decodeJwt, decodeProtectedHeader, SignJWT } from "jose";
 import { WebSocket } from "ws";
 import type { Actor } from "../../domain/actor.ts";
-import type { LiveJobs } from "../../schema/public/context.ts";
+import type { Live } from "../../schema/public/context.ts";
 import { createAuthentication } from "../../server/authenticate.ts";
-import { publicContext } from "../../server/http/public-context.ts";
+import { publicContexts } from "../../server/http/public-context.ts";
 import { playWorker, testedSource } from "../private/played-worker.ts";
 import { type Ask, client } from "../stage/client.ts";
 import { type StagedHub, stageHub } from "../stage/hub.ts";
@@ -152,14 +152,11 @@ describe("access that has ended", () => {
     for (const [way, open] of Object.entries(ways))
       it(`${way} is known within five seconds to whatever is still going on`, async () => {
         const { token, end } = await open();
-        const { currentActor } = await publicContext(
-          {
-            hub: hub.running.hub,
-            authentication: createAuthentication(hub.running.hub, options),
-            live: null as unknown as LiveJobs,
-          },
-          { authorization: `Bearer ${token}`, address: null },
-        );
+        const { currentActor } = await publicContexts({
+          hub: hub.running.hub,
+          authentication: createAuthentication(hub.running.hub, options),
+          live: null as unknown as Live,
+        })({ authorization: `Bearer ${token}`, address: null });
         const isIn = (actor: Actor | null) => actor?.kind !== "system" && (actor?.roles.has(acme.tenantId) ?? false);
         assert.ok(isIn(await currentActor()));
         await end();
