@@ -12,7 +12,7 @@ import { createFirstOwner, type FirstOwner } from "./first-owner.ts";
 import { close, listen } from "./http/listen.ts";
 import { createPrivateSurface } from "./http/private-surface.ts";
 import { createPublicSurface } from "./http/public-surface.ts";
-import { countInProcess } from "./limits/process-rates.ts";
+import { countTogether } from "./limits/shared-rates.ts";
 import { startJobFeed } from "./live/job-feed.ts";
 import { startUpkeep } from "./upkeep.ts";
 
@@ -36,11 +36,12 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
   const { redisUrl } = config;
   const feed = started.use(startJobFeed({ db, redisUrl, log }));
   const relay = started.use(startRelay({ db, redisUrl, log }));
+  const rates = started.use(countTogether({ redisUrl, log }));
   const hub: Hub = {
     db,
     platform: db,
     wall,
-    rates: countInProcess(),
+    rates,
     vault: openVault(config.kek),
     announce: { jobChanged: (jobId) => feed.changed(jobId), jobDue: () => relay.nudge() },
     terms: {
@@ -58,9 +59,9 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
   started.use(startUpkeep(hub, { log, everySeconds: config.sweepSeconds }));
   const authentication = createAuthentication(hub, config);
   const redisReady = () => feed.stats().redisReady;
-  const { corsOrigins } = config;
+  const { corsOrigins, edge } = config;
   const surfaces = {
-    public: createPublicSurface({ hub, authentication, live: feed, redisReady, corsOrigins, log }),
+    public: createPublicSurface({ hub, authentication, live: feed, redisReady, corsOrigins, edge, log }),
     private: createPrivateSurface({ hub, log }),
   };
   for (const surface of Object.values(surfaces))
