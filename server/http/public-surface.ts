@@ -54,7 +54,7 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
     });
   });
   server.headersTimeout = 5_000;
-  server.requestTimeout = 20_000;
+  server.requestTimeout = 10_000;
   server.maxConnections = edge.connections;
   const sockets = acceptSockets({
     server,

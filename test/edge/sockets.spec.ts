@@ -32,7 +32,10 @@ describe("a socket", () => {
   const say = (socket: WebSocket, message: unknown) => socket.send(JSON.stringify(message));
   const params = () => ({ authorization: `Bearer ${person.token}` });
 
-  async function open(options: ClientOptions = {}, protocol = "graphql-transport-ws"): Promise<WebSocket> {
+  async function open(
+    options: ClientOptions = {},
+    protocol: string | string[] = "graphql-transport-ws",
+  ): Promise<WebSocket> {
     const socket = new WebSocket(url, protocol, options);
     await once(socket, "open");
     return socket;
@@ -105,7 +108,7 @@ describe("a socket", () => {
       socket.send(text);
       assert.equal(await closeCode(socket), 4400, text);
     }
-    const other = await open({}, "graphql-ws");
+    const other = await open({}, []);
     assert.equal(await closeCode(other), 4406);
   });
 
@@ -130,7 +133,7 @@ describe("a socket", () => {
     while (said.length < 26 && performance.now() < deadline) await pause(20);
     const refused = said.filter(({ type }) => type === "error");
     assert.equal(refused.length, 5);
-    assert.doesNotMatch(JSON.stringify(refused), /20|twenty/);
+    assert.doesNotMatch(JSON.stringify(refused.map(({ payload }) => payload)), /\d|twenty/);
     assert.equal(said.filter(({ type }) => type === "next").length, 20);
     say(socket, { id: "0", type: "complete" });
     await pause(100);
