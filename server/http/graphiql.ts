@@ -40,7 +40,7 @@ async function makePage(endpoint: string): Promise<Page> {
   const editor = renderGraphiQL({
     endpoint,
     title: "xVault GraphiQL",
-    defaultTabs: examples,
+    defaultTabs: [...examples],
     subscriptionsProtocol: "GRAPHQL_SSE",
     subscriptionsEndpoint: endpoint,
     credentials: "omit",

@@ -38,5 +38,5 @@ function reply(error: unknown, message: string, extensions: Record<string, unkno
 
 /** Libraries help whoever misspells a name by telling the names that there are. */
 function withoutSuggestion(message: string): string {
-  return message.replace(/\s*Did you mean [^?]*\?/g, "");
+  return message.replace(/,?\s*did you mean [^?]*\?/gi, "");
 }

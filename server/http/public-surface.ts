@@ -4,6 +4,7 @@ import { createYoga } from "graphql-yoga";
 import type { Logger } from "pino";
 import { publicSchema } from "../../schema/public/schema.ts";
 import type { EdgeConfig } from "../config.ts";
+import { createDocumentCache, noCache } from "../limits/document-cache.ts";
 import { createPlaces } from "../limits/places.ts";
 import { clientAddress } from "./client-address.ts";
 import { createGraphiql } from "./graphiql.ts";
@@ -44,7 +45,7 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
     secureHeaders(response, gate);
     const url = request.url ?? "/";
     const path = url.split("?", 1)[0] ?? "/";
-    const refusal = refuseAddress(url) ?? (path === endpoint ? refuseOperation(request, gate) : null);
+    const refusal = refuseAddress(request) ?? (path === endpoint ? refuseOperation(request, gate) : null);
     if (refusal) return sendRefusal(request, response, refusal);
     // Yoga answers some requests, such as preflights, without a promise.
     const answered = path === endpoint ? Promise.resolve(yoga(request, response)) : pages(path, request, response);
@@ -64,7 +65,7 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
     mask,
     log,
     refuse: (request) =>
-      refuseAddress(request.url ?? "/") ??
+      refuseAddress(request) ??
       (isOriginAllowed(request, gate) ? null : { status: 403, code: "FORBIDDEN", message: "Forbidden" }),
     maxMessageBytes: maxBodyBytes,
     places: createPlaces({ each: edge.socketsPerUser, all: edge.connections }),
@@ -91,6 +92,7 @@ function createOperations(options: PublicSurfaceOptions, mask: ReturnType<typeof
     multipart: false,
     maxRequestBodySize: maxBodyBytes,
     logging: false,
+    parserAndValidationCache: { documentCache: createDocumentCache(), errorCache: noCache },
     // Yoga grants the origin “null” to whoever is not on its list: those get no headers at all instead.
     cors: (request) => {
       const origin = request.headers.get("origin");

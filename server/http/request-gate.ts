@@ -33,17 +33,23 @@ export function secureHeaders(response: ServerResponse, { publicUrl }: RequestGa
   if (publicUrl?.startsWith("https:")) response.setHeader("strict-transport-security", "max-age=31536000");
 }
 
-/** A token in the address is refused at every path: it has been written down by somebody by now. */
-export function refuseAddress(url: string): Refusal | null {
+const noAddress: Refusal = { status: 400, code: "BAD_REQUEST", message: "This is no address of anything here." };
+const tokenInAddress: Refusal = {
+  status: 400,
+  code: "BAD_REQUEST",
+  message: "Send the token in the Authorization header, never in the address, and make yourself a new one.",
+};
+
+/**
+ * An address that is none is refused, whatever its host claims to be; and one with a token in it, at every path: it has been
+ * written down by somebody by now.
+ */
+export function refuseAddress({ url = "/", headers: { host } }: IncomingMessage): Refusal | null {
+  if (!host || !URL.canParse(url, `http://${host}`)) return noAddress;
   const query = url.split("?", 2)[1];
   if (query === undefined) return null;
   for (const [name, value] of new URLSearchParams(query))
-    if (tokenNames.test(name) || tokenShape.test(value))
-      return {
-        status: 400,
-        code: "BAD_REQUEST",
-        message: "Send the token in the Authorization header, never in the address, and make yourself a new one.",
-      };
+    if (tokenNames.test(name) || tokenShape.test(value)) return tokenInAddress;
   return null;
 }
 
@@ -66,10 +72,26 @@ export function refuseOperation(request: IncomingMessage, options: RequestGateOp
     return { status: 403, code: "FORBIDDEN", message: "Pages of this origin may not call." };
   if (headers["content-encoding"] !== undefined && headers["content-encoding"] !== "identity")
     return { status: 415, code: "BAD_REQUEST", message: "Send the body as it is, without compression." };
+  if (method === "GET" && !isReadable(request.url ?? ""))
+    return { status: 400, code: "BAD_REQUEST", message: "The variables or extensions in the address are no JSON." };
   // Of all types that a form can send without asking first, none is taken.
   if (method === "POST" && !/^application\/json\s*(;\s*charset="?utf-?8"?\s*)?$/i.test(headers["content-type"] ?? ""))
     return { status: 415, code: "BAD_REQUEST", message: "Send the body as application/json in UTF-8." };
   return null;
+}
+
+function isReadable(url: string): boolean {
+  const search = new URLSearchParams(url.split("?", 2)[1]);
+  return ["variables", "extensions"].every((name) => {
+    const text = search.get(name);
+    if (!text) return true;
+    try {
+      JSON.parse(text);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** Answers as GraphQL does, so that every client can read it. The rest of the request is not read: the connection ends. */

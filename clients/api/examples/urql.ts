@@ -15,7 +15,12 @@ const client = new Client({
     fetchExchange,
     subscriptionExchange({
       forwardSubscription: ({ query = "", variables }) => ({
-        subscribe: (sink) => ({ unsubscribe: sockets.subscribe({ query, variables: { ...variables } }, sink) }),
+        subscribe: (sink) => ({
+          unsubscribe: sockets.subscribe(
+            { query, variables: { ...variables } },
+            { ...sink, next: ({ data = null, errors = [] }) => sink.next({ data, errors }) },
+          ),
+        }),
       }),
     }),
   ],
