@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import * as z from "zod";
 
 const seconds = (fallback: number) => z.coerce.number().positive().default(fallback);
+const count = (fallback: number, least = 1) => z.coerce.number().int().min(least).default(fallback);
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 
 const kek = z.base64("HUB_ENCRYPTION_KEK is not base64.").transform((text, context) => {
@@ -37,6 +38,15 @@ const environment = z.object({
   RETENTION_EVALUATION_INTERVAL_HOURS: z.coerce.number().positive().max(590).default(6),
   SOURCE_ALLOWED_NETWORKS: z.string().default(""),
   SOURCE_TESTS_PER_MINUTE: z.coerce.number().int().min(1).default(10),
+  HUB_PUBLIC_URL: z.url("HUB_PUBLIC_URL is not an address such as https://vault.example.com.").optional(),
+  HUB_PROXIES: count(0, 0),
+  HUB_OPERATIONS_PER_MINUTE: count(600),
+  HUB_ANONYMOUS_OPERATIONS_PER_MINUTE: count(60),
+  HUB_SOCKETS_PER_USER: count(20),
+  HUB_STREAMS_PER_USER: count(20),
+  HUB_OPERATIONS_PER_SOCKET: count(20),
+  HUB_CONNECTIONS: count(10_000),
+  GRAPHIQL: z.stringbool("GRAPHIQL is either on or off.").default(true),
   RESTORE_PUBLIC_URL: z.url().default("http://127.0.0.1:8082"),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
 });
@@ -74,6 +84,26 @@ export interface HubConfig {
   /** Without a trailing slash. */
   readonly restorePublicUrl: string;
   readonly logLevel: string;
+  readonly edge: EdgeConfig;
+}
+
+/** The outer edge of the public surface. */
+export interface EdgeConfig {
+  /** Where it is reached from outside; null where that is not known. */
+  readonly publicUrl: string | null;
+  /** How many proxies of the operator's own stand in front and append to `X-Forwarded-For`. */
+  readonly proxies: number;
+  readonly graphiql: boolean;
+  /** For each person and API key. */
+  readonly operationsPerMinute: number;
+  /** For each address of those who are not signed in. */
+  readonly anonymousOperationsPerMinute: number;
+  readonly socketsPerUser: number;
+  /** Subscriptions over HTTP at a time. */
+  readonly streamsPerUser: number;
+  readonly operationsPerSocket: number;
+  /** Of all callers together, over HTTP and WebSocket. */
+  readonly connections: number;
 }
 
 /** Throws an `Error` whose message lists everything that is wrong. `NAME_FILE` may name a file that holds the value of a secret. */
@@ -113,6 +143,17 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
     retryDelaysSeconds: [5, 30],
     restorePublicUrl: values.RESTORE_PUBLIC_URL.replace(/\/+$/, ""),
     logLevel: values.LOG_LEVEL,
+    edge: {
+      publicUrl: values.HUB_PUBLIC_URL ?? null,
+      proxies: values.HUB_PROXIES,
+      graphiql: values.GRAPHIQL,
+      operationsPerMinute: values.HUB_OPERATIONS_PER_MINUTE,
+      anonymousOperationsPerMinute: values.HUB_ANONYMOUS_OPERATIONS_PER_MINUTE,
+      socketsPerUser: values.HUB_SOCKETS_PER_USER,
+      streamsPerUser: values.HUB_STREAMS_PER_USER,
+      operationsPerSocket: values.HUB_OPERATIONS_PER_SOCKET,
+      connections: values.HUB_CONNECTIONS,
+    },
   };
 }
 

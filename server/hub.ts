@@ -12,7 +12,7 @@ import { createFirstOwner, type FirstOwner } from "./first-owner.ts";
 import { close, listen } from "./http/listen.ts";
 import { createPrivateSurface } from "./http/private-surface.ts";
 import { createPublicSurface } from "./http/public-surface.ts";
-import { countInProcess } from "./limits/process-rates.ts";
+import { countTogether } from "./limits/shared-rates.ts";
 import { startLiveFeeds } from "./live/live-feeds.ts";
 import { startUpkeep } from "./upkeep.ts";
 
@@ -36,11 +36,12 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
   const { redisUrl } = config;
   const live = started.use(startLiveFeeds({ db, redisUrl, log }));
   const relay = started.use(startRelay({ db, redisUrl, log }));
+  const rates = started.use(countTogether({ redisUrl, log }));
   const hub: Hub = {
     db,
     platform: db,
     wall,
-    rates: countInProcess(),
+    rates,
     vault: openVault(config.kek),
     announce: {
       jobChanged: (jobId, tenantId) => live.jobChanged(jobId, tenantId),
@@ -64,9 +65,9 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
   started.use(startUpkeep(hub, { log, everySeconds: config.sweepSeconds, retentionEverySeconds }));
   const authentication = createAuthentication(hub, config);
   const redisReady = () => live.stats().redisReady;
-  const { corsOrigins } = config;
+  const { corsOrigins, edge } = config;
   const surfaces = {
-    public: createPublicSurface({ hub, authentication, live, redisReady, corsOrigins, log }),
+    public: createPublicSurface({ hub, authentication, live, redisReady, corsOrigins, edge, log }),
     private: createPrivateSurface({ hub, log }),
   };
   for (const surface of Object.values(surfaces))

@@ -31,9 +31,10 @@ export interface Page {
 const defaultSize = 20;
 const maxSize = 100;
 
-/** What a page costs: one for itself, and its content once for every node it may carry. A size below none makes nothing cheaper. */
+/** What a page costs: one for itself, and its content once for every node it may carry. No page is for nothing. */
 export function pageCost({ first, last }: PageArguments): { field: number; multiplier: number } {
-  return { field: 1, multiplier: Math.max(1, first ?? last ?? defaultSize) };
+  const asked = [first, last].filter((count) => typeof count === "number");
+  return { field: 1, multiplier: asked.length > 0 ? Math.max(1, ...asked) : defaultSize };
 }
 
 /** Throws BAD_USER_INPUT for sizes out of bounds and for what is no cursor of this order. */

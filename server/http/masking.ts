@@ -5,21 +5,38 @@ import type { Logger } from "pino";
 import { DomainError } from "../../domain/errors.ts";
 
 /** Yoga's `maskError`: refusals keep message and code, faults in the document are the caller's, everything else is masked. */
-export function maskErrors(log: Logger): (error: unknown) => Error {
+export function maskErrors(log: Logger): (error: unknown) => GraphQLError {
   return (error) => {
     const cause = error instanceof GraphQLError ? error.originalError : error;
     if (cause instanceof DomainError) return reply(error, cause.message, { code: cause.code });
-    if (error instanceof GraphQLError && cause === undefined)
-      return reply(error, error.message, { code: "BAD_USER_INPUT", ...error.extensions });
-    if (cause instanceof GraphQLError)
-      return reply(error, cause.message, { code: "BAD_USER_INPUT", ...cause.extensions });
+    if (error instanceof GraphQLError && cause === undefined) return reply(error, error.message, tellable(error));
+    if (cause instanceof GraphQLError) return reply(error, cause.message, tellable(cause));
     const reference = randomUUID();
     log.error({ reference, err: cause }, "unexpected error");
     return reply(error, "Something went wrong on our side.", { code: "INTERNAL", reference });
   };
 }
 
+/** Of what libraries attach, the code, the status that it becomes over HTTP, and the reference of an error masked before. */
+function tellable({ extensions: { code = "BAD_USER_INPUT", http, reference } }: GraphQLError): Record<string, unknown> {
+  return { code, ...(isObject(http) && { http: plain(code, http) }), ...(reference !== undefined && { reference }) };
+}
+
+/** With `spec`, clients of the old kind get the status 200 where the operation was read; a body that is none was not. */
+function plain(code: unknown, { spec, ...http }: Readonly<Record<string, unknown>>): object {
+  return code === "BAD_REQUEST" || spec === undefined ? http : { ...http, spec };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
 function reply(error: unknown, message: string, extensions: Record<string, unknown>): GraphQLError {
   const { nodes, path } = error instanceof GraphQLError ? error : {};
-  return new GraphQLError(message, { nodes: nodes ?? null, path: path ?? null, extensions });
+  return new GraphQLError(withoutSuggestion(message), { nodes: nodes ?? null, path: path ?? null, extensions });
+}
+
+/** Libraries help whoever misspells a name by telling the names that there are. */
+function withoutSuggestion(message: string): string {
+  return message.replace(/,?\s*did you mean [^?]*\?/gi, "");
 }

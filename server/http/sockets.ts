@@ -1,11 +1,15 @@
 // GraphQL over WebSocket (graphql-ws), through the same plugins, context and masking as over HTTP.
 import type { IncomingMessage, Server } from "node:http";
-import type { ExecutionArgs, ExecutionResult, GraphQLError } from "graphql";
-import { useServer } from "graphql-ws/use/ws";
+import { type ExecutionArgs, type ExecutionResult, GraphQLError } from "graphql";
 import type { YogaServerInstance } from "graphql-yoga";
+import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { PublicContext } from "../../schema/public/context.ts";
 import type { Authentication } from "../authenticate.ts";
+import type { Places } from "../limits/places.ts";
+import { keyOf } from "./principal.ts";
+import type { Refusal } from "./request-gate.ts";
+import { carrySockets } from "./socket-transport.ts";
 
 /** What a socket brought along when it opened; the public context reads the token from it. */
 export interface SocketContext {
@@ -19,8 +23,17 @@ export interface SocketOptions {
   readonly path: string;
   readonly yoga: YogaServerInstance<SocketContext, object>;
   readonly authentication: Authentication;
+  readonly mask: (error: unknown) => GraphQLError;
+  readonly log: Logger;
+  /** Why a request may not become a socket; null where it may. */
+  readonly refuse: (request: IncomingMessage) => Refusal | null;
   /** Largest message in bytes; a larger one closes the socket (1009). */
   readonly maxMessageBytes: number;
+  /** Of sockets, by who signed in. */
+  readonly places: Places;
+  readonly operationsPerSocket: number;
+  /** In all, those that have not signed in yet included. */
+  readonly maxSockets: number;
 }
 
 type Engine = Pick<ReturnType<SocketOptions["yoga"]["getEnveloped"]>, "execute" | "subscribe">;
@@ -28,22 +41,44 @@ type Engine = Pick<ReturnType<SocketOptions["yoga"]["getEnveloped"]>, "execute" 
 const forbidden = [4403, "Forbidden"] as const;
 /** The longest that a timer can wait. */
 const longestWaitMs = 2 ** 31 - 1;
+/** Of graphql-ws's own codes none says “too many”; clients try again later. */
+const tooManySockets = 4429;
+const initWaitMs = 3_000;
+/** Who has not said good-bye by then is parted with. */
+const goodByeMs = 1_000;
 
 /**
- * Refuses sockets without a valid token (4403) or without any word in 3 s (4408), and closes them once their token has expired or a
- * subscription finds it revoked (4403). A socket that does not answer a ping within 12 s is dropped. The result ends all of them.
+ * Refuses sockets without a valid token (4403), without any word in 3 s (4408), and where somebody has too many (4429). Closes them
+ * once their token has expired, or a subscription finds that it is good no more (4403). The result ends all of them.
  */
-export function acceptSockets({ server, path, yoga, authentication, maxMessageBytes }: SocketOptions): {
-  dispose(): Promise<void>;
-} {
-  const sockets = new WebSocketServer({ server, path, maxPayload: maxMessageBytes });
-  const accepted = useServer<Record<string, unknown>>(
+export function acceptSockets(options: SocketOptions): { dispose(): Promise<void> } {
+  const { server, path, yoga, authentication, mask, refuse, places, operationsPerSocket, maxSockets } = options;
+  const sockets = new WebSocketServer({
+    server,
+    path,
+    maxPayload: options.maxMessageBytes,
+    verifyClient: ({ req }, decide) => {
+      const refusal = refuse(req);
+      if (refusal) decide(false, refusal.status, refusal.message);
+      else if (sockets.clients.size >= maxSockets) decide(false, 503, "There are too many connections.");
+      else decide(true);
+    },
+  });
+  carrySockets(
+    sockets,
     {
-      connectionInitWaitTimeout: 3_000,
+      connectionInitWaitTimeout: initWaitMs,
       onConnect: async ({ connectionParams, extra: { socket } }) => {
         const authorization = connectionParams?.authorization;
         const identity = await authentication.identify(typeof authorization === "string" ? authorization : null);
         if (!identity) return false;
+        const giveBack = places.take(keyOf(identity.actor));
+        if (!giveBack) {
+          socket.close(tooManySockets, "Too many connections");
+          return false;
+        }
+        if (socket.readyState === socket.OPEN) socket.once("close", giveBack);
+        else giveBack();
         const restMs = identity.expiresAtMs - Date.now();
         const expiry = restMs < longestWaitMs ? setTimeout(() => socket.close(...forbidden), restMs) : undefined;
         socket.once("close", () => clearTimeout(expiry));
@@ -52,38 +87,58 @@ export function acceptSockets({ server, path, yoga, authentication, maxMessageBy
       execute: (args) => engineOf(args).execute(args),
       subscribe: (args) => engineOf(args).subscribe(args),
       onSubscribe: async (
-        { connectionParams, extra },
+        { connectionParams, extra, subscriptions },
         _id,
         payload,
       ): Promise<ExecutionArgs | readonly GraphQLError[]> => {
+        if (Object.keys(subscriptions).length > operationsPerSocket) return [tooManyOperations()];
         const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
           connectionParams: connectionParams ?? {},
           req: extra.request,
           socket: extra.socket,
           params: payload,
         });
-        const document = parse(payload.query);
-        const errors: readonly GraphQLError[] = validate(schema, document);
-        if (errors.length > 0) return errors;
-        return {
-          schema,
-          document,
-          operationName: payload.operationName ?? null,
-          variableValues: payload.variables ?? null,
-          contextValue: await contextFactory(),
-          rootValue: {
-            execute,
-            subscribe: async (args: ExecutionArgs) => {
-              const result = await subscribe(args);
-              return isUpdates(result) ? closing(result, extra.socket, args.contextValue as PublicContext) : result;
-            },
-          } satisfies Engine,
-        };
+        try {
+          const document = parse(payload.query);
+          const errors: readonly GraphQLError[] = validate(schema, document);
+          if (errors.length > 0) return errors.map(mask);
+          return {
+            schema,
+            document,
+            operationName: payload.operationName ?? null,
+            variableValues: payload.variables ?? null,
+            contextValue: await contextFactory(),
+            rootValue: {
+              execute,
+              subscribe: async (args: ExecutionArgs) => {
+                const result = await subscribe(args);
+                return isUpdates(result) ? closing(result, extra.socket, args.contextValue as PublicContext) : result;
+              },
+            } satisfies Engine,
+          };
+        } catch (error) {
+          return [mask(error)];
+        }
       },
     },
-    sockets,
+    options.log,
   );
-  return { dispose: async () => accepted.dispose() };
+  return {
+    async dispose() {
+      for (const socket of sockets.clients) socket.close(1001, "Going away");
+      const impatience = setTimeout(() => {
+        for (const socket of sockets.clients) socket.terminate();
+      }, goodByeMs);
+      await new Promise((closed) => sockets.close(closed));
+      clearTimeout(impatience);
+    },
+  };
+}
+
+function tooManyOperations(): GraphQLError {
+  return new GraphQLError("There are too many operations at once on this connection.", {
+    extensions: { code: "RATE_LIMITED" },
+  });
 }
 
 function isUpdates(result: unknown): result is AsyncIterableIterator<ExecutionResult> {

@@ -83,7 +83,7 @@ describe("an error", () => {
       assert.ok(status < 500);
       for (const value of Object.values(data ?? {})) assert.equal(value, null);
       assert.ok(errors.length >= 1);
-      const codes = ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED"];
+      const codes = ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED", "QUERY_TOO_COMPLEX"];
       for (const { message, extensions } of errors) {
         assert.ok(codes.includes(extensions.code), text);
         assert.doesNotMatch(message, /did you mean/i);

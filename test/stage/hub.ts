@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { Writable } from "node:stream";
 import { enrol, enrolWorker } from "../../domain/enrolments.ts";
-import type { HubConfig } from "../../server/config.ts";
+import type { EdgeConfig, HubConfig } from "../../server/config.ts";
 import type { FirstOwner } from "../../server/first-owner.ts";
 import { type RunningHub, startHub } from "../../server/hub.ts";
 import { createLog } from "../../server/log.ts";
@@ -28,8 +28,23 @@ export interface StagedHub extends AsyncDisposable {
   enrol(role: "BACKUP" | "RESTORE"): Promise<{ id: string; token: string }>;
 }
 
+/** Edges that no test meets by accident. */
+const wideEdge: EdgeConfig = {
+  publicUrl: null,
+  proxies: 0,
+  graphiql: true,
+  operationsPerMinute: 1_000_000,
+  anonymousOperationsPerMinute: 1_000_000,
+  socketsPerUser: 1_000,
+  streamsPerUser: 1_000,
+  operationsPerSocket: 20,
+  connections: 10_000,
+};
+
+export type StagedTerms = Partial<Omit<HubConfig, "edge"> & { edge: Partial<EdgeConfig> }>;
+
 /** `terms` replace the staged ones; a `databaseUrl` of the caller's own is migrated and left alone afterwards. */
-export async function stageHub(terms: Partial<HubConfig> = {}): Promise<StagedHub> {
+export async function stageHub(terms: StagedTerms = {}): Promise<StagedHub> {
   await using started = new AsyncDisposableStack();
   const redis = started.use(await stageRedis());
   const databaseUrl = terms.databaseUrl ?? started.use(await stageDatabase()).url;
@@ -71,6 +86,7 @@ export async function stageHub(terms: Partial<HubConfig> = {}): Promise<StagedHu
         restorePublicUrl: `http://127.0.0.1:${restorePort}`,
         logLevel: "info",
         ...terms,
+        edge: { ...wideEdge, ...terms.edge },
         databaseUrl,
       },
       log,

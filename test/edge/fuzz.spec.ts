@@ -1,0 +1,42 @@
+// The quick tier of `npm run fuzz`: another seed at every run, printed, so that what it finds can be found again.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { type FuzzedHub, loggedFaults, residentBytes, stageFuzzedHub } from "./fuzz/ground.ts";
+import { sendDocuments } from "./fuzz/send-documents.ts";
+import { sendFrames } from "./fuzz/send-frames.ts";
+
+const seed = Date.now() % 1_000_000;
+
+describe(`a hub under made-up operations (npm run fuzz -- --seed ${seed})`, () => {
+  let fuzzed: FuzzedHub;
+
+  before(async () => {
+    setFlagsFromString("--expose-gc");
+    globalThis.gc = runInNewContext("gc");
+    fuzzed = await stageFuzzedHub();
+    await sendDocuments(fuzzed, seed + 1, 200);
+  });
+  after(() => fuzzed[Symbol.asyncDispose]());
+
+  it("answers 1,000 of them without a fault of its own, and grows no more than 80 MB", async (t) => {
+    const resident = residentBytes();
+    const { faults, answers } = await sendDocuments(fuzzed, seed, 1_000);
+    t.diagnostic(JSON.stringify(answers));
+    assert.deepEqual(faults, []);
+    const grown = residentBytes() - resident;
+    assert.ok(grown < 80_000_000, `${grown} bytes more`);
+  });
+
+  it("answers 500 frames that are nearly HTTP or graphql-ws the same way", async (t) => {
+    const { faults, answers } = await sendFrames(fuzzed, seed, 500);
+    t.diagnostic(JSON.stringify(answers));
+    assert.deepEqual(faults, []);
+  });
+
+  it("has logged nothing as its own fault, and still works", async () => {
+    assert.deepEqual(loggedFaults(fuzzed.hub), []);
+    assert.ok((await fuzzed.person.ask("{ viewer { id } }")).data.viewer.id);
+  });
+});

@@ -1,0 +1,84 @@
+// Sends made-up operations over HTTP, and looks at every answer.
+import { fuzzOperation } from "./documents.ts";
+import { type Findings, type FuzzedHub, inParallel } from "./ground.ts";
+import { type Random, randomOf } from "./random.ts";
+import { mangle } from "./values.ts";
+
+const width = 6;
+
+export async function sendDocuments(
+  { hub, person, ground }: FuzzedHub,
+  seed: number,
+  count: number,
+): Promise<Findings> {
+  const faults: string[] = [];
+  const answers: Record<string, number> = {};
+  await inParallel(count, width, async (n) => {
+    const random = randomOf(seed * 1_000_003 + n);
+    const { url, init } = request(random, hub.graphqlUrl, person.token, fuzzOperation(random, ground));
+    const { status, text } = await answerOf(url, init);
+    answers[status] = (answers[status] ?? 0) + 1;
+    if (status === 0 || status >= 500 || text.includes('"INTERNAL"') || /did you mean/i.test(text))
+      faults.push(
+        `seed ${seed}, operation ${n}: ${status} ${text.slice(0, 500)}\n  ${String(init.body ?? url).slice(0, 1_000)}`,
+      );
+  });
+  return { faults, sent: count, answers };
+}
+
+interface Request {
+  readonly url: string;
+  readonly init: RequestInit;
+}
+
+function request(
+  random: Random,
+  url: string,
+  token: string,
+  { query, variables }: { query: string; variables: string },
+): Request {
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  if (random.chance(0.9)) headers.authorization = `Bearer ${token}`;
+  if (random.chance(0.2))
+    headers.accept = random.pick([
+      "text/event-stream",
+      "application/graphql-response+json",
+      "multipart/mixed",
+      "x",
+      "*/*",
+    ]);
+  if (random.chance(0.05) && query.length + variables.length < 4_000) {
+    const search = new URLSearchParams({ query: query.toWellFormed(), variables: variables.toWellFormed() });
+    return { url: `${url}?${search}`, init: { headers } };
+  }
+  let body = `{"query":${JSON.stringify(query)},"variables":${variables}}`;
+  if (random.chance(0.003)) body = `{"query":"{viewer{id}}","variables":{"x":"${"x".repeat(10 * 1024 * 1024)}"}}`;
+  if (random.chance(0.05)) body = mangle(random, body);
+  const bytes = Buffer.from(body);
+  // Bytes that are no UTF-8.
+  if (random.chance(0.05)) bytes[random.below(bytes.length)] = random.pick([0xff, 0xc0, 0x80, 0xed]);
+  return { url, init: { method: "POST", headers, body: bytes } };
+}
+
+/** A stream is read for as long as its first event takes. Status 0: no answer at all. */
+async function answerOf(url: string, init: RequestInit): Promise<{ status: number; text: string }> {
+  const signal = AbortSignal.timeout(20_000);
+  const over = new AbortController();
+  try {
+    const response = await fetch(url, { ...init, signal: AbortSignal.any([signal, over.signal]) });
+    if (!response.headers.get("content-type")?.startsWith("text/event-stream"))
+      return { status: response.status, text: await response.text() };
+    let text = "";
+    for await (const chunk of response.body ?? []) {
+      text += Buffer.from(chunk).toString();
+      if (text.includes("\n\n") && text.includes("event:")) break;
+    }
+    over.abort();
+    return { status: response.status, text };
+  } catch (error) {
+    // A body that is too large is refused while it is still being sent.
+    const { cause } = error as Error;
+    if (((init.body as Buffer | undefined)?.byteLength ?? 0) > 256 * 1024) return { status: 413, text: "" };
+    return { status: 0, text: `${error} ${cause}` };
+  }
+}
