@@ -1,5 +1,6 @@
 // `npm run bench -- CLAIM [--size MB] [--turns N] [--only PART]`: measures one claim side by side with a peer, in one run.
 import { parseArgs } from "node:util";
+import { api } from "./api.ts";
 import { artifact } from "./artifact.ts";
 import { artifactGrowth } from "./artifact-growth.ts";
 import { largeFile } from "./large-file.ts";
@@ -13,9 +14,19 @@ export interface BenchOptions {
   readonly turns: number;
   /** One part of a claim that has several. */
   readonly only?: string | undefined;
+  /** How much is in the database: tenants, sources of each, snapshots of each source. */
+  readonly tenants: number;
+  readonly sources: number;
+  readonly snapshots: number;
+  /** How long a turn takes, where it is not the work that ends it. */
+  readonly seconds: number;
 }
 
 const claims: Record<string, { about: string; run: (options: BenchOptions) => Promise<void> }> = {
+  api: {
+    about: "the public API against PostGraphile on the same database, and the cost of the second wall",
+    run: api,
+  },
   artifact: { about: "sealing, extracting and picking against tar, zstd and age", run: artifact },
   "artifact-growth": {
     about: "time for each gigabyte and each entry, and memory, of 1, 2, 4 and 8 times --size",
@@ -35,10 +46,23 @@ const { values, positionals } = parseArgs({
     size: { type: "string", default: "1000" },
     turns: { type: "string", default: "5" },
     only: { type: "string" },
+    tenants: { type: "string", default: "50" },
+    sources: { type: "string", default: "200" },
+    snapshots: { type: "string", default: "100" },
+    seconds: { type: "string", default: "3" },
   },
 });
 const claim = claims[positionals[0] ?? ""];
-if (claim) await claim.run({ sizeMB: Number(values.size), turns: Number(values.turns), only: values.only });
+if (claim)
+  await claim.run({
+    sizeMB: Number(values.size),
+    turns: Number(values.turns),
+    only: values.only,
+    tenants: Number(values.tenants),
+    sources: Number(values.sources),
+    snapshots: Number(values.snapshots),
+    seconds: Number(values.seconds),
+  });
 else {
   const list = Object.entries(claims).map(([name, { about }]) => `  ${name.padEnd(17)}${about}\n`);
   process.stdout.write(
