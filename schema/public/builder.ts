@@ -8,6 +8,7 @@ import type PrismaTypes from "../../prisma/pothos.ts";
 import { getDatamodel } from "../../prisma/pothos.ts";
 import { byteCount, dateTime, json } from "../scalars.ts";
 import type { PublicContext } from "./context.ts";
+import { loadedColumns } from "./loaded-columns.ts";
 
 export const builder = new SchemaBuilder<{
   Context: PublicContext;
@@ -22,7 +23,8 @@ export const builder = new SchemaBuilder<{
     JSON: { Input: unknown; Output: unknown };
   };
 }>({
-  plugins: [ErrorsPlugin, ComplexityPlugin, RelayPlugin, PrismaPlugin],
+  // The first is the outermost: a loaded column is never asked of the one that loads.
+  plugins: [loadedColumns, ErrorsPlugin, ComplexityPlugin, RelayPlugin, PrismaPlugin],
   defaultFieldNullability: false,
   prisma: {
     client: ({ hub }) => hub.db,

@@ -37,6 +37,7 @@ const JobStatus = builder.enumType("JobStatus", {
 });
 
 export const JobEvent = builder.prismaObject("JobEvent", {
+  select: {},
   description: "A line in the log of a job.",
   fields: (t) => ({
     seq: t.exposeInt("seq", { description: "Its place in the log, from 1." }),
@@ -58,6 +59,7 @@ const JobEventConnection = builder.connectionObject(
 const jobEventList = listing({ model: "JobEvent", connection: JobEventConnection, orders: onlyOrder(["seq", "asc"]) });
 
 export const Job = builder.prismaObject("Job", {
+  select: { id: true, tenantId: true },
   description: "A unit of work.",
   interfaces: [Node],
   fields: (t) => ({

@@ -39,6 +39,7 @@ const SnapshotWarning = builder
   });
 
 export const Snapshot = builder.prismaObject("Snapshot", {
+  select: { id: true, tenantId: true },
   description: "A committed artifact.",
   interfaces: [Node],
   fields: (t) => ({

@@ -22,6 +22,7 @@ const TenantStatus = builder.enumType("TenantStatus", {
 });
 
 export const Tenant = builder.prismaObject("Tenant", {
+  select: { id: true },
   description: "A customer.",
   interfaces: [Node],
   fields: (t) => ({
