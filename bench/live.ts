@@ -43,7 +43,7 @@ interface Stage {
   readonly tokens: readonly string[];
 }
 
-export async function live({ subscriptions, rate, seconds, turns }: BenchOptions): Promise<void> {
+export async function live({ subscriptions, rate, seconds = 20, turns }: BenchOptions): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const database = stack.use(await stageDatabase());
   const { url: redisUrl } = stack.use(await stageRedis());

@@ -1,5 +1,6 @@
 // `npm run bench -- CLAIM [--size MB] [--turns N] [--only PART] …`: measures one claim side by side with a peer, in one run.
 import { parseArgs } from "node:util";
+import { api } from "./api.ts";
 import { artifact } from "./artifact.ts";
 import { artifactGrowth } from "./artifact-growth.ts";
 import { largeFile } from "./large-file.ts";
@@ -18,11 +19,19 @@ export interface BenchOptions {
   readonly subscriptions: number;
   /** Events a second. */
   readonly rate: number;
-  /** How long each turn goes on. */
-  readonly seconds: number;
+  /** How much is in the database: tenants, sources of each, snapshots of each source. */
+  readonly tenants: number;
+  readonly sources: number;
+  readonly snapshots: number;
+  /** How long a turn takes, where it is not the work that ends it; each claim has its own default. */
+  readonly seconds?: number | undefined;
 }
 
 const claims: Record<string, { about: string; run: (options: BenchOptions) => Promise<void> }> = {
+  api: {
+    about: "the public API against PostGraphile on the same database, and the cost of the second wall",
+    run: api,
+  },
   artifact: { about: "sealing, extracting and picking against tar, zstd and age", run: artifact },
   "artifact-growth": {
     about: "time for each gigabyte and each entry, and memory, of 1, 2, 4 and 8 times --size",
@@ -45,7 +54,10 @@ const { values, positionals } = parseArgs({
     only: { type: "string" },
     subscriptions: { type: "string", default: "1000" },
     rate: { type: "string", default: "200" },
-    seconds: { type: "string", default: "20" },
+    tenants: { type: "string", default: "50" },
+    sources: { type: "string", default: "200" },
+    snapshots: { type: "string", default: "100" },
+    seconds: { type: "string" },
   },
 });
 const claim = claims[positionals[0] ?? ""];
@@ -56,6 +68,9 @@ if (claim)
     only: values.only,
     subscriptions: Number(values.subscriptions),
     rate: Number(values.rate),
+    tenants: Number(values.tenants),
+    sources: Number(values.sources),
+    snapshots: Number(values.snapshots),
     seconds: Number(values.seconds),
   });
 else {

@@ -2,6 +2,7 @@
 import { PrismaPg } from "@prisma/adapter-pg";
 import type { PoolConfig } from "pg";
 import { PrismaClient } from "./client/client.ts";
+import { nameRepeated } from "./prepared.ts";
 
 export type Database = PrismaClient;
 
@@ -20,6 +21,7 @@ export interface ConnectOptions {
 export function connectDatabase(url: string, options: ConnectOptions = {}): Database {
   const { connectTimeoutMs = 5_000, statementTimeoutMs = 30_000, onConnectionLost } = options;
   const adapter = new PrismaPg(poolConfig(url, options), {
+    statementNameGenerator: nameRepeated(),
     ...(onConnectionLost && { onPoolError: onConnectionLost, onConnectionError: onConnectionLost }),
   });
   return new PrismaClient({ adapter, transactionOptions: { maxWait: connectTimeoutMs, timeout: statementTimeoutMs } });

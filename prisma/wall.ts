@@ -5,6 +5,7 @@ import { PrismaPg } from "@prisma/adapter-pg";
 import { Pool, type PoolClient } from "pg";
 import { PrismaClient } from "./client/client.ts";
 import { type ConnectOptions, type Database, poolConfig } from "./connect.ts";
+import { nameRepeated } from "./prepared.ts";
 
 /** Who looks, and at what. */
 export interface Sight {
@@ -34,13 +35,22 @@ const hidden = {
   restore: { tokenHash: true },
 } as const;
 
+/**
+ * Relations to many rows of such a table. Where a query joins them, Prisma names all of its columns, hidden ones included,
+ * even if it returns none of them: whoever asks for one of these gets a statement for each level instead of one join.
+ */
+const unjoinable = new Set(["apiKeys", "invitations", "keys", "credentials", "restores"]);
+
 /** Connects on first use, with a pool of its own. The caller closes it with `$disconnect()`. */
 export function connectWalledDatabase(url: string, options: ConnectOptions = {}): WalledDatabase {
   const { onConnectionLost, connectTimeoutMs = 5_000, statementTimeoutMs = 30_000 } = options;
   const pool = new WalledPool(poolConfig(url, options));
   pool.on("error", (error) => onConnectionLost?.(error));
   const client = new PrismaClient({
-    adapter: new PrismaPg(pool, { ...(onConnectionLost && { onConnectionError: onConnectionLost }) }),
+    adapter: new PrismaPg(pool, {
+      statementNameGenerator: nameRepeated(),
+      ...(onConnectionLost && { onConnectionError: onConnectionLost }),
+    }),
     transactionOptions: { maxWait: connectTimeoutMs, timeout: statementTimeoutMs },
     omit: hidden,
   }) as unknown as Database;
@@ -82,10 +92,11 @@ class WalledPool extends Pool {
     if (this.#seenBy.get(client) === settings) return client;
     try {
       const { tenants, user, sources } = JSON.parse(settings) as Record<string, string>;
-      await client.query(
-        "SELECT set_config('role', 'xvault_tenant', false), set_config('xvault.tenants', $1, false), set_config('xvault.user', $2, false), set_config('xvault.sources', $3, false)",
-        [tenants, user, sources],
-      );
+      await client.query({
+        name: "xvault_sight",
+        text: "SELECT set_config('role', 'xvault_tenant', false), set_config('xvault.tenants', $1, false), set_config('xvault.user', $2, false), set_config('xvault.sources', $3, false)",
+        values: [tenants, user, sources],
+      });
     } catch (error) {
       // It may look through the eyes of whoever had it before: it is closed, not handed out.
       client.release(error as Error);
@@ -128,8 +139,9 @@ function walledDelegate(delegate: Record<string, Operation>, settings: string): 
     get(target, name) {
       const member = Reflect.get(target, name) as unknown;
       if (typeof member !== "function") return member;
-      return (args?: Record<string, unknown>) =>
+      return (given?: Record<string, unknown>) =>
         sights.run(settings, () => {
+          const args = given && !isJoinable(given) ? { ...given, relationLoadStrategy: "query" } : given;
           // Prisma gathers these over all callers of a moment, and asks for them together: each is asked for by itself here.
           if (name === "findUnique") return settled(target.findFirst?.(withPlainKeys(args)));
           if (name === "findUniqueOrThrow") return settled(target.findFirstOrThrow?.(withPlainKeys(args)));
@@ -137,6 +149,12 @@ function walledDelegate(delegate: Record<string, Operation>, settings: string): 
         });
     },
   });
+}
+
+function isJoinable({ include, select }: Record<string, unknown>): boolean {
+  return Object.entries({ ...(include ?? {}), ...(select ?? {}) }).every(
+    ([name, part]) => !part || (!unjoinable.has(name) && (typeof part !== "object" || isJoinable({ ...part }))),
+  );
 }
 
 /** `{ tenantId_id: { tenantId, id } }`, which only unique readings understand, as `{ tenantId, id }`. */

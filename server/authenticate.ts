@@ -7,6 +7,7 @@ import { findApiKeyActor, proveApiKey } from "../domain/api-keys.ts";
 import type { Hub } from "../domain/hub.ts";
 import { findActor } from "../domain/sessions.ts";
 import type { Sessions } from "../schema/public/context.ts";
+import { rememberVerified } from "./verified-tokens.ts";
 
 /** Somebody who has proven who they are, and until when. */
 export interface Identity {
@@ -76,8 +77,10 @@ export function createAuthentication(
     }
   }
 
+  const genuineClaims = rememberVerified(readClaims);
+
   async function identifyPerson(token: string): Promise<Identity | null> {
-    const claims = await readClaims(token);
+    const claims = await genuineClaims(token);
     if (!claims) return null;
     const again = () => findActor(hub, { userId: claims.sub, tokenGeneration: claims.gen, familyId: claims.sid });
     const actor = await again();

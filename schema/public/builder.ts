@@ -8,6 +8,7 @@ import type PrismaTypes from "../../prisma/pothos.ts";
 import { getDatamodel } from "../../prisma/pothos.ts";
 import { byteCount, dateTime, json } from "../scalars.ts";
 import type { PublicContext } from "./context.ts";
+import { loadedColumns } from "./loaded-columns.ts";
 
 /** How long a page is, its connection has counted. */
 const countedByPage = { field: 1, multiplier: 1 };
@@ -25,7 +26,8 @@ export const builder = new SchemaBuilder<{
     JSON: { Input: unknown; Output: unknown };
   };
 }>({
-  plugins: [ErrorsPlugin, ComplexityPlugin, RelayPlugin, PrismaPlugin],
+  // The first is the outermost: a loaded column is never asked of the one that loads.
+  plugins: [loadedColumns, ErrorsPlugin, ComplexityPlugin, RelayPlugin, PrismaPlugin],
   defaultFieldNullability: false,
   prisma: {
     client: ({ hub }) => hub.db,

@@ -53,6 +53,7 @@ const JobStatus = builder.enumType("JobStatus", {
 });
 
 export const JobEvent = builder.prismaObject("JobEvent", {
+  select: {},
   description: "A line in the log of a job.",
   fields: (t) => ({
     seq: t.exposeInt("seq", { description: "Its place in the log, from 1." }),
@@ -76,6 +77,7 @@ const jobEventList = listing({ model: "JobEvent", connection: JobEventConnection
 const workerName = gathered<string, string>(({ hub }, ids) => nameWorkers(hub, ids));
 
 export const Job = builder.prismaObject("Job", {
+  select: { id: true, tenantId: true },
   description: "A unit of work.",
   interfaces: [Node],
   fields: (t) => ({

@@ -70,6 +70,7 @@ const heldFingerprints = gathered<string, ReadonlySet<string>>(async ({ hub }, t
 });
 
 export const Snapshot = builder.prismaObject("Snapshot", {
+  select: { id: true, tenantId: true },
   description: "A committed artifact.",
   interfaces: [Node],
   fields: (t) => ({

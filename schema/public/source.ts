@@ -55,6 +55,7 @@ FTP: \`{ host, [port = 21], username, path, [tls: "required" | "off"], [certific
 POSTGRES, MYSQL: \`{ host, [port], username, [databases], [includeTables], [excludeTables], [tls: "required" | "verified" | "off"], [authority], [ssh: { host, [port], username, [jump], [dump: "far" | "near"] }] }\`; POSTGRES also \`[globals]\`, MYSQL also \`[socket]\`.`;
 
 const Source = builder.prismaObject("Source", {
+  select: { id: true, tenantId: true },
   description: "A place that is backed up.",
   interfaces: [Node],
   fields: (t) => ({

@@ -19,21 +19,23 @@ export const TenantStatus = builder.enumType("TenantStatus", {
   },
 });
 
-export const TenantQuotas = builder.objectRef<Tenant>("TenantQuotas").implement({
-  description: "What a tenant's plan allows.",
-  fields: (t) => ({
-    maxSources: t.exposeInt("maxSources", { nullable: true, description: "Sources; null: no limit." }),
-    maxBytes: t.expose("maxBytes", {
-      type: "ByteCount",
-      nullable: true,
-      description: "Bytes of stored backups; null: no limit. At the limit no backup is begun.",
+export const TenantQuotas = builder
+  .objectRef<Pick<Tenant, "maxSources" | "maxBytes" | "maxRunningJobs">>("TenantQuotas")
+  .implement({
+    description: "What a tenant's plan allows.",
+    fields: (t) => ({
+      maxSources: t.exposeInt("maxSources", { nullable: true, description: "Sources; null: no limit." }),
+      maxBytes: t.expose("maxBytes", {
+        type: "ByteCount",
+        nullable: true,
+        description: "Bytes of stored backups; null: no limit. At the limit no backup is begun.",
+      }),
+      maxRunningJobs: t.exposeInt("maxRunningJobs", {
+        nullable: true,
+        description: "Jobs under way at once, the others wait; null: no limit.",
+      }),
     }),
-    maxRunningJobs: t.exposeInt("maxRunningJobs", {
-      nullable: true,
-      description: "Jobs under way at once, the others wait; null: no limit.",
-    }),
-  }),
-});
+  });
 
 export const TenantUsage = builder.objectRef<Usage>("TenantUsage").implement({
   description: "What a tenant has at this moment, as far as the one who asks may see it.",

@@ -18,6 +18,7 @@ import { noUsage, TenantQuotas, TenantStatus, TenantUsage } from "./tenant-facts
 const usage = gathered(({ hub }, ids: readonly string[]) => usageOf(hub.db, ids));
 
 export const Tenant = builder.prismaObject("Tenant", {
+  select: { id: true },
   description: "A customer.",
   interfaces: [Node],
   fields: (t) => ({
@@ -26,7 +27,12 @@ export const Tenant = builder.prismaObject("Tenant", {
     status: t.expose("status", { type: TenantStatus, description: "Whether they may begin anything." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
     plan: t.exposeString("plan", { description: "What their plan is called." }),
-    quotas: t.field({ type: TenantQuotas, description: "What their plan allows.", resolve: (tenant) => tenant }),
+    quotas: t.field({
+      type: TenantQuotas,
+      description: "What their plan allows.",
+      select: { maxSources: true, maxBytes: true, maxRunningJobs: true },
+      resolve: (tenant) => tenant,
+    }),
     usage: t.field({
       type: TenantUsage,
       description: "What they have at this moment.",
