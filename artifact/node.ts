@@ -19,6 +19,7 @@ export { openArtifact, readManifest, verify } from "./read-native.ts";
 export { type Rekeyed, type RekeyOptions, rekey } from "./rekey.ts";
 export { type SealedArtifact, type SealOptions, type SealProgress, seal } from "./seal.ts";
 export { type ArtifactIds, type SnapshotIds, snapshotDirectory } from "./snapshot-directory.ts";
+export { partsOf } from "./storage/file-parts.ts";
 export { localStorage } from "./storage/local.ts";
 export { localDirectory } from "./storage/local-directory.ts";
 export { type Retry, type RetryingOptions, retrying } from "./storage/retrying.ts";

@@ -13,6 +13,9 @@ import { beginDeletion } from "./snapshots.ts";
 import { parseDraft } from "./source-tests.ts";
 import { requireWorker, serves } from "./workers.ts";
 
+/** What names of downloads end in. */
+const endings = { ZIP: "zip", TAR: "tar", SEALED: "tar.zst.age" } as const;
+
 export interface ClaimedSource {
   /** Null for the test of one that is not saved yet. */
   readonly sourceId: string | null;
@@ -179,7 +182,7 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
       selection: restore.selection,
       tokenHash: restore.tokenHash,
       maxDownloadBytes: maxDownloadMiB === 0 ? null : BigInt(maxDownloadMiB) * 1_048_576n,
-      fileName: `${restore.snapshotId}.${restore.form.toLowerCase()}`,
+      fileName: `${restore.snapshotId}.${endings[restore.form]}`,
     },
   };
 }

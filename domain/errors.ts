@@ -203,7 +203,7 @@ export class CustomerKeyRequiredError extends DomainError {
   readonly code = "CUSTOMER_KEY_REQUIRED";
   constructor() {
     super(
-      "Only you hold the key of this snapshot, so it cannot be opened here: download it encrypted and open it with your own key: age -d -i key.txt backup.tar.zst.enc | zstd -d | tar x",
+      "Only you hold the key of this snapshot, so it cannot be opened here: restore it with the form SEALED and open it with your own key: age -d -i key.txt backup.tar.zst.enc | zstd -d | tar x",
     );
   }
 }

@@ -51,6 +51,9 @@ export async function claimSecrets(hub: Hub, worker: WorkerActor, lease: Lease):
     const job = await underLease(tx, worker, lease);
     await audit(tx, worker, { tenantId: job.tenantId, verb: "claimSecrets", objectId: job.id });
     if (job.type === "RESTORE" && job.targetSnapshotId) {
+      const { form } = await tx.restore.findUniqueOrThrow({ where: { jobId: job.id } });
+      // Nothing is opened, so nobody gets a key.
+      if (form === "SEALED") return { identities: [] };
       const snapshot = await tx.snapshot.findUniqueOrThrow({ where: { id: job.targetSnapshotId } });
       return { identities: [await openTenantKey(hub, tx, job.tenantId, snapshot.keyFingerprint)] };
     }

@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { Prisma, Restore, RestoreForm } from "../prisma/client/client.ts";
 import { type Actor, authorize, visibleRow, type WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
-import { NotFoundError, RestoreEndedError, SnapshotNotRestorableError } from "./errors.ts";
+import { InvalidInputError, NotFoundError, RestoreEndedError, SnapshotNotRestorableError } from "./errors.ts";
 import { type Hub, now, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
 import { parseInput } from "./input.ts";
@@ -41,12 +41,16 @@ export async function startRestore(hub: Hub, actor: Actor, input: StartRestoreIn
   const { tenantId } = snapshot;
   authorize(actor, tenantId, "startRestore");
   const selection = parseInput(selectionInput, input.selection ?? []);
+  if (input.form === "SEALED" && selection.length > 0)
+    throw new InvalidInputError([
+      { path: "selection", message: "A sealed download is the whole snapshot: nobody but you can see what is in it." },
+    ]);
   const token = newToken("");
   const restore = await transact(hub, async (tx, announce) => {
     await tx.$queryRaw`SELECT id FROM snapshots WHERE id = ${snapshot.id} FOR SHARE`;
     const { status } = await tx.snapshot.findUniqueOrThrow({ where: { id: snapshot.id } });
     if (status !== "COMPLETED") throw new SnapshotNotRestorableError(status);
-    await refuseUnopenable(tx, tenantId, snapshot.keyFingerprint);
+    if (input.form !== "SEALED") await refuseUnopenable(tx, tenantId, snapshot.keyFingerprint);
     const job = await createJob(tx, announce, {
       tenantId,
       type: "RESTORE",

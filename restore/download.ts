@@ -45,7 +45,7 @@ export class DownloadLinks {
       ...standingHeaders,
       "Accept-Ranges": "bytes",
       "Content-Disposition": attachment(fileName),
-      "Content-Type": fileName.endsWith(".zip") ? "application/zip" : "application/x-tar",
+      "Content-Type": contentType(fileName),
       ETag: etag,
     };
     if (request.method === "HEAD") {
@@ -106,6 +106,11 @@ export class DownloadLinks {
     if (count > 0) this.#transfers.set(restoreId, count);
     else this.#transfers.delete(restoreId);
   }
+}
+
+function contentType(fileName: string): string {
+  if (fileName.endsWith(".zip")) return "application/zip";
+  return fileName.endsWith(".tar") ? "application/x-tar" : "application/octet-stream";
 }
 
 function refuse(response: ServerResponse, log: Logger, [status, sentence, headers]: Refusal): void {

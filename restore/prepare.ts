@@ -4,6 +4,7 @@ import { identityToRecipient } from "age-encryption";
 import * as z from "zod";
 import {
   ArtifactError,
+  type ArtifactPlace,
   isEverything,
   localStorage,
   type OpenedArtifact,
@@ -21,6 +22,7 @@ import { type ArchiveFile, tooLarge, writeArchive } from "./archive-file.ts";
 import { PreparationError } from "./failure.ts";
 import type { Draft, PreparedDownloads } from "./prepared.ts";
 import { Progress } from "./progress.ts";
+import { openSealed } from "./sealed-file.ts";
 import type { Stores } from "./stores.ts";
 
 export interface Workshop {
@@ -51,41 +53,75 @@ export async function prepareDownload(workshop: Workshop, job: RestoreJob, signa
   const lease = { jobId, leaseEpoch };
   const patience = { signal, retryForMs };
   await hub.enterPhase({ ...lease, phase: "PREPARING" }, patience);
-  const { sealed } = await hub.claimSecrets(lease, patience);
-  const artifact = await openSnapshot(workshop, job, {
-    identities: secretsSchema.parse(await workshop.identity.open(sealed)).identities,
-    signal,
-  });
+  await using draft = await downloads.begin(restore.restoreId);
+  const write = restore.form === "SEALED" ? writeSealed : writeOpened;
+  const written = await write(workshop, job, draft, signal);
+  await hub.enterPhase({ ...lease, phase: "FINALIZING" }, patience);
+  const { restoreId, tokenHash, fileName } = restore;
+  await draft.publish({ restoreId, ...lease, tokenHash, fileName, ...written, expiresAt: null, ended: null });
   try {
-    await using draft = await downloads.begin(restore.restoreId);
-    const written = await write(workshop, job, { artifact, draft, signal });
-    await hub.enterPhase({ ...lease, phase: "FINALIZING" }, patience);
-    const { restoreId, tokenHash, fileName } = restore;
-    await draft.publish({ restoreId, ...lease, tokenHash, fileName, ...written, expiresAt: null, ended: null });
-    try {
-      const { expiresAt } = await hub.completeRestore({ ...lease, sizeBytes: written.size }, patience);
-      await downloads.confirm(restoreId, new Date(expiresAt));
-    } catch (error) {
-      if (error instanceof HubError && !error.retryable) await downloads.forget(restoreId);
-      throw error;
-    }
+    const { expiresAt } = await hub.completeRestore({ ...lease, sizeBytes: written.size }, patience);
+    await downloads.confirm(restoreId, new Date(expiresAt));
+  } catch (error) {
+    if (error instanceof HubError && !error.retryable) await downloads.forget(restoreId);
+    throw error;
+  }
+}
+
+async function writeOpened(
+  workshop: Workshop,
+  job: RestoreJob,
+  draft: Draft,
+  signal: AbortSignal,
+): Promise<ArchiveFile> {
+  const { jobId, leaseEpoch } = job;
+  const { sealed } = await workshop.hub.claimSecrets({ jobId, leaseEpoch }, { signal, retryForMs });
+  const { identities } = secretsSchema.parse(await workshop.identity.open(sealed));
+  const artifact = await openSnapshot({ ...placeOf(workshop, job), signal }, identities);
+  try {
+    return await writeEntries(workshop, job, { artifact, draft, signal });
   } finally {
     await artifact.close();
   }
 }
 
-async function openSnapshot(
-  { stores }: Workshop,
-  { tenantId, snapshot }: RestoreJob,
-  { identities, signal }: { identities: string[]; signal: AbortSignal },
-): Promise<OpenedArtifact> {
+/** Nothing is opened, and no key is asked for. */
+async function writeSealed(
+  workshop: Workshop,
+  job: RestoreJob,
+  draft: Draft,
+  signal: AbortSignal,
+): Promise<ArchiveFile> {
+  const maxBytes = mostBytes(job.restore);
+  const { size, bytes } = await openSealed({ ...placeOf(workshop, job), signal });
+  if (size > maxBytes) throw tooLarge(maxBytes);
+  const { jobId, leaseEpoch } = job;
+  const publish = (news: JobProgress) => workshop.progress.publish(jobId, news);
+  const progress = new Progress({ leaseEpoch, publish, files: 1, bytes: size });
+  const onWritten = (written: number) => progress.written(written);
+  return writeArchive(draft.path, progress.tar(bytes, size), { maxBytes, signal, onWritten });
+}
+
+function mostBytes({ maxDownloadBytes }: RestoreJob["restore"]): number {
+  return Number(maxDownloadBytes ?? 0) || Number.POSITIVE_INFINITY;
+}
+
+/** Throws `PreparationError` where the storage is not one of ours. */
+function placeOf({ stores }: Workshop, { tenantId, snapshot }: RestoreJob) {
   const base = snapshot.storageWorkerId ? stores.baseOf(snapshot.storageWorkerId) : undefined;
   if (base === undefined)
     throw new PreparationError("STORAGE_UNAVAILABLE", "The storage that holds this snapshot is not attached here.");
   const { sourceId, snapshotId, manifestSha256 } = snapshot;
-  const directory = snapshotDirectory({ tenantId, sourceId, snapshotId });
+  return {
+    storage: localStorage(base),
+    directory: snapshotDirectory({ tenantId, sourceId, snapshotId }),
+    manifestSha256,
+  };
+}
+
+async function openSnapshot(place: ArtifactPlace, identities: string[]): Promise<OpenedArtifact> {
   try {
-    return await openArtifact({ storage: localStorage(base), directory, identities, signal, manifestSha256 });
+    return await openArtifact({ ...place, identities });
   } catch (cause) {
     if (!(cause instanceof ArtifactError && cause.code === "KEY_UNAVAILABLE")) throw cause;
     const keys = await Promise.all(identities.map(fingerprint));
@@ -100,14 +136,14 @@ async function fingerprint(identity: string): Promise<string> {
   return recipient ? `sha256:${createHash("sha256").update(recipient).digest("hex")}` : "not a key";
 }
 
-async function write(
+async function writeEntries(
   { progress: channel }: Workshop,
   { jobId, leaseEpoch, restore }: RestoreJob,
   { artifact, draft, signal }: { artifact: OpenedArtifact; draft: Draft; signal: AbortSignal },
 ): Promise<ArchiveFile> {
   const { form, restoreId, selection } = restore;
   const { manifest } = artifact;
-  const maxBytes = Number(restore.maxDownloadBytes ?? 0) || Number.POSITIVE_INFINITY;
+  const maxBytes = mostBytes(restore);
   const publish = (news: JobProgress) => channel.publish(jobId, news);
   const everything = isEverything(selection);
   if (form === "TAR" && everything && manifest.artifact.plainBytes > maxBytes) throw tooLarge(maxBytes);

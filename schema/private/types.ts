@@ -33,6 +33,7 @@ export const RestoreForm = builder.enumType("RestoreForm", {
   values: {
     ZIP: { value: restoreForms.ZIP, description: "A zip file." },
     TAR: { value: restoreForms.TAR, description: "A tar file." },
+    SEALED: { value: restoreForms.SEALED, description: "The stored artifact, unopened." },
   },
 });
 export const WorkerRole = builder.enumType("WorkerRole", {

@@ -32,6 +32,11 @@ const RestoreForm = builder.enumType("RestoreForm", {
   values: {
     ZIP: { value: forms.ZIP, description: "A zip file." },
     TAR: { value: forms.TAR, description: "A tar file: keeps modes, times and names to the byte." },
+    SEALED: {
+      value: forms.SEALED,
+      description:
+        "The artifact as it is stored, all of it: open it with your own key, `age -d -i key.txt FILE | zstd -d | tar x`.",
+    },
   },
 });
 

@@ -1,0 +1,2 @@
+-- AlterEnum
+ALTER TYPE "restore_form" ADD VALUE 'SEALED';
