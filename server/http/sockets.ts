@@ -77,11 +77,17 @@ export function acceptSockets(options: SocketOptions): { dispose(): Promise<void
           socket.close(tooManySockets, "Too many connections");
           return false;
         }
-        if (socket.readyState === socket.OPEN) socket.once("close", giveBack);
-        else giveBack();
+        // It may have gone while it was being looked up: then nobody will hear that it closes.
+        if (socket.readyState !== socket.OPEN) {
+          giveBack();
+          return false;
+        }
         const restMs = identity.expiresAtMs - Date.now();
         const expiry = restMs < longestWaitMs ? setTimeout(() => socket.close(...forbidden), restMs) : undefined;
-        socket.once("close", () => clearTimeout(expiry));
+        socket.once("close", () => {
+          clearTimeout(expiry);
+          giveBack();
+        });
         return true;
       },
       execute: (args) => engineOf(args).execute(args),

@@ -16,7 +16,8 @@ describe(`a hub under made-up operations (npm run fuzz -- --seed ${seed})`, () =
     setFlagsFromString("--expose-gc");
     globalThis.gc = runInNewContext("gc");
     fuzzed = await stageFuzzedHub();
-    await sendDocuments(fuzzed, seed + 1, 200);
+    // What is kept of documents and statements is bounded, and full by then.
+    await sendDocuments(fuzzed, seed + 1, 1_000);
   });
   after(() => fuzzed[Symbol.asyncDispose]());
 

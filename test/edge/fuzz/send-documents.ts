@@ -5,6 +5,8 @@ import { type Random, randomOf } from "./random.ts";
 import { mangle } from "./values.ts";
 
 const width = 6;
+/** A subscription may have nothing to tell. */
+const quietMs = 300;
 
 export async function sendDocuments(
   { hub, person, ground }: FuzzedHub,
@@ -60,25 +62,37 @@ function request(
   return { url, init: { method: "POST", headers, body: bytes } };
 }
 
-/** A stream is read for as long as its first event takes. Status 0: no answer at all. */
+/** A stream is read until its first event, or for as long as one that says nothing is worth waiting for. Status 0: no answer at all. */
 async function answerOf(url: string, init: RequestInit): Promise<{ status: number; text: string }> {
-  const signal = AbortSignal.timeout(20_000);
   const over = new AbortController();
+  const patience = setTimeout(() => over.abort(), 20_000);
   try {
-    const response = await fetch(url, { ...init, signal: AbortSignal.any([signal, over.signal]) });
-    if (!response.headers.get("content-type")?.startsWith("text/event-stream"))
-      return { status: response.status, text: await response.text() };
-    let text = "";
-    for await (const chunk of response.body ?? []) {
-      text += Buffer.from(chunk).toString();
-      if (text.includes("\n\n") && text.includes("event:")) break;
-    }
-    over.abort();
-    return { status: response.status, text };
+    const response = await fetch(url, { ...init, signal: over.signal });
+    const { status } = response;
+    if (!/^(text\/event-stream|multipart\/mixed)/.test(response.headers.get("content-type") ?? ""))
+      return { status, text: await response.text() };
+    setTimeout(() => over.abort(), quietMs);
+    return { status, text: await firstEvent(response) };
   } catch (error) {
     // A body that is too large is refused while it is still being sent.
     const { cause } = error as Error;
     if (((init.body as Buffer | undefined)?.byteLength ?? 0) > 256 * 1024) return { status: 413, text: "" };
     return { status: 0, text: `${error} ${cause}` };
+  } finally {
+    clearTimeout(patience);
+    over.abort();
   }
+}
+
+async function firstEvent({ body }: Response): Promise<string> {
+  let text = "";
+  try {
+    for await (const chunk of body ?? []) {
+      text += Buffer.from(chunk).toString();
+      if (/event:[\s\S]*\n\n|\}\r?\n---/.test(text)) break;
+    }
+  } catch {
+    // It had nothing more to say.
+  }
+  return text;
 }
