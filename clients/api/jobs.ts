@@ -65,6 +65,8 @@ export const jobProgressed = graphql(
   [jobFacts],
 );
 
+/** One step of a job that is watched. */
+export type JobStep = ResultOf<typeof jobProgressed>["jobProgressed"];
 export type JobFacts = ResultOf<typeof jobFacts>;
 export type JobStatus = JobFacts["status"];
 

@@ -15,8 +15,8 @@ export async function startBackup(
   sourceId: string,
   { watch }: { readonly watch?: boolean },
 ): Promise<void> {
-  const { stdout, stderr, sessionFile, signal } = terminal;
-  const api = await openSession(sessionFile);
+  const { stdout, stderr, signal } = terminal;
+  const api = await openSession(terminal);
   const answer = await api.query(startBackupMutation, { input: { sourceId } }, { signal });
   const { job } = accepted(answer.startBackup);
   if (!watch) {

@@ -42,11 +42,22 @@ async function run(terminal: Terminal, args: readonly string[]): Promise<number>
 
   program
     .command("sign-in")
-    .description("sign in to a hub; the password is asked for, or read from standard input")
+    .description("sign in to a hub; the password, or the API key, is asked for or read from standard input")
     .requiredOption("--url <url>", "address of the hub, such as https://vault.example.com/graphql")
-    .requiredOption("--email <address>", "your e-mail address")
+    .option("--email <address>", "your e-mail address")
     .option("--password-file <file>", "read the password from the first line of a file")
+    .addOption(
+      new Option("--api-key", "with an API key instead; XVAULT_API_KEY and XVAULT_URL do without a sign-in").conflicts([
+        "email",
+        "passwordFile",
+      ]),
+    )
     .action(async (options: SignInOptions) => (await import("./sign-in.ts")).signIn(terminal, options));
+
+  program
+    .command("sign-out")
+    .description("end the session, and forget it on this machine")
+    .action(async () => (await import("./sign-out.ts")).signOut(terminal));
 
   addSourceCommands(program, terminal);
 

@@ -20,10 +20,10 @@ export interface RestoreOptions {
 }
 
 export async function restore(terminal: Terminal, snapshotId: string, options: RestoreOptions): Promise<void> {
-  const { stdout, stderr, sessionFile, signal } = terminal;
+  const { stdout, stderr, signal } = terminal;
   const { out, paths } = options;
   const zip = options.form === undefined ? /\.zip$/i.test(out) : options.form === "zip";
-  const api = await openSession(sessionFile);
+  const api = await openSession(terminal);
   await refuseUnwritable(out);
   const form = zip ? "ZIP" : "TAR";
   const answer = await api.query(startRestore, { input: { snapshotId, form, selection: [...paths] } }, { signal });

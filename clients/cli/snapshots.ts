@@ -16,8 +16,8 @@ export interface SnapshotsOptions {
 }
 
 export async function snapshots(terminal: Terminal, { source, json }: SnapshotsOptions): Promise<void> {
-  const { stdout, sessionFile, signal } = terminal;
-  const api = await openSession(sessionFile);
+  const { stdout, signal } = terminal;
+  const api = await openSession(terminal);
   const found = source === undefined ? everySnapshot(api, signal) : snapshotsOf(api, source, signal);
   if (json) return printJson(stdout, found);
   await printTable(stdout, {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { connectApi } from "../../clients/api/connect.ts";
-import type { JobStep } from "../../clients/api/job-feed.ts";
+import type { JobStep } from "../../clients/api/jobs.ts";
 import { ScriptedJob } from "./scripted-job.ts";
 import { startSmallHub, token } from "./small-hub.ts";
 
@@ -91,7 +91,7 @@ describe("watchJob", () => {
       job.move("RUNNING");
       await pause(50);
       for (let filesDone = 1; filesDone <= 500; filesDone++) job.tell({ filesDone });
-      await pause(300);
+      await pause(1_500);
       job.move("COMPLETED");
     }
     assert.deepEqual(eventsOf(steps), [2, 3]);

@@ -38,7 +38,7 @@ const described = z.strictObject({
 type Described = z.infer<typeof described>;
 
 export async function addSource(terminal: Terminal, options: AddOptions): Promise<void> {
-  const api = await openSession(terminal.sessionFile);
+  const api = await openSession(terminal);
   if (options.from !== undefined) return addDescribed(terminal, api, { ...options, from: options.from });
   using questions = new Questions(terminal);
   const tenantId = options.tenant ?? (await chooseTenant(api, terminal, questions));

@@ -12,8 +12,8 @@ import type { Terminal } from "../terminal.ts";
 const typesOverSsh: ReadonlySet<string> = new Set(["SFTP", "SSH", "WORDPRESS"]);
 
 export async function sources(terminal: Terminal, { json }: { readonly json?: boolean }): Promise<void> {
-  const { stdout, sessionFile, signal } = terminal;
-  const found = everySource(await openSession(sessionFile), signal);
+  const { stdout, signal } = terminal;
+  const found = everySource(await openSession(terminal), signal);
   if (json) return printJson(stdout, found);
   await printTable(stdout, {
     columns: ["ID", "NAME", "TYPE", "HOST KEY", "LAST SNAPSHOT"],

@@ -9,8 +9,8 @@ import type { Terminal } from "../terminal.ts";
 import { type Findings, parseFindings, printFindings } from "./findings.ts";
 
 export async function testSource(terminal: Terminal, sourceId: string): Promise<void> {
-  const { sessionFile, signal, stdout } = terminal;
-  const api = await openSession(sessionFile);
+  const { signal, stdout } = terminal;
+  const api = await openSession(terminal);
   const answer = await api.query(testSourceMutation, { input: { sourceId } }, { signal });
   const found = await findingsOf(api, accepted(answer.testSource).job.id, `Test of ${sourceId}`, terminal);
   stdout.write("The source can be backed up.\n");
