@@ -74,3 +74,15 @@ export type JobStatus = JobFacts["status"];
 export function isFinal(status: JobStatus): boolean {
   return status === "COMPLETED" || status === "FAILED" || status === "CANCELED";
 }
+
+/** The log of a job, oldest first. */
+export const listJobEvents = graphql(
+  `query ListJobEvents($jobId: ID!, $first: Int = 100, $after: String) {
+    job(id: $jobId) {
+      events(first: $first, after: $after) {
+        nodes { seq kind facts at }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }`,
+);
