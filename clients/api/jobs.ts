@@ -22,10 +22,11 @@ export const getJob = graphql(
   [jobFacts],
 );
 
+/** Newest first. */
 export const listJobs = graphql(
-  `query ListJobs($tenantId: ID!, $first: Int = 100, $after: String) {
+  `query ListJobs($tenantId: ID!, $first: Int = 100, $after: String, $where: JobFilterInput) {
     tenant(id: $tenantId) {
-      jobs(first: $first, after: $after) {
+      jobs(first: $first, after: $after, where: $where) {
         nodes { ...JobFacts source { id name } }
         pageInfo { hasNextPage endCursor }
       }
@@ -85,4 +86,16 @@ export const listJobEvents = graphql(
       }
     }
   }`,
+);
+
+/** Does again, as a new job, what failed or was canceled. */
+export const retryJob = graphql(
+  `mutation RetryJob($input: RetryJobInput!) {
+    retryJob(input: $input) {
+      ...Refusal
+      ... on BackupAlreadyRunningError { jobId }
+      ... on RetryJobPayload { __typename job { ...JobFacts source { id name } } }
+    }
+  }`,
+  [refusal, jobFacts],
 );

@@ -23,6 +23,9 @@ const snapshot = {
   storage: "LOCAL_FS",
   artifactSha256: "00",
   keyFingerprint: "sha256:00",
+  sealedTo: ["sha256:00"],
+  restorableByPlatform: true,
+  keepReasons: [],
   job,
   warnings: [{ code: "UNREADABLE", path: "etc/shadow", message: "The server did not permit it." }],
 };
