@@ -1,11 +1,15 @@
 // The commands of `xvault`: what they are called, what they take, and how they end.
 import { Command, Option } from "commander";
+import { addApiKeyCommands } from "./api-keys/program.ts";
 import { addArtifactCommands } from "./artifact-commands/program.ts";
 import { readConfig } from "./config.ts";
 import { exitCodes, failureOf } from "./failure.ts";
+import { addJobCommands } from "./jobs/program.ts";
+import { addKeyCommands } from "./keys/program.ts";
+import { addMemberCommands } from "./members/program.ts";
 import type { RestoreOptions } from "./restore.ts";
 import type { SignInOptions } from "./sign-in.ts";
-import type { SnapshotsOptions } from "./snapshots.ts";
+import { addSnapshotCommands } from "./snapshots/program.ts";
 import { addSourceCommands } from "./sources/program.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -72,12 +76,8 @@ async function run(terminal: Terminal, args: readonly string[]): Promise<number>
       (await import("./backup.ts")).startBackup(terminal, source, options),
     );
 
-  program
-    .command("snapshots")
-    .description("list what is kept, newest first")
-    .option("--source <id>", "of one source only")
-    .option("--json", "as JSON")
-    .action(async (options: SnapshotsOptions) => (await import("./snapshots.ts")).snapshots(terminal, options));
+  addSnapshotCommands(program, terminal);
+  addJobCommands(program, terminal);
 
   program
     .command("restore")
@@ -90,6 +90,9 @@ async function run(terminal: Terminal, args: readonly string[]): Promise<number>
       (await import("./restore.ts")).restore(terminal, snapshot, { ...options, paths }),
     );
 
+  addMemberCommands(program, terminal);
+  addApiKeyCommands(program, terminal);
+  addKeyCommands(program, terminal);
   addArtifactCommands(program, terminal);
 
   program

@@ -90,7 +90,7 @@ describe("an example of the client", { skip: missingOpenSsh ?? false }, () => {
   it("backs up and follows it to its end", async () => {
     const lines = (await run("back-up", { args: [session, site.sourceId] })).trim().split("\n");
     assert.ok(
-      lines.some((line) => /^\d+ state .*"RUNNING"/.test(line)),
+      lines.some((line) => /^\d+ state .*"COMPLETED"/.test(line)),
       lines.join("\n"),
     );
     const [status, id = ""] = lines.at(-1)?.split(" ") ?? [];
