@@ -18,7 +18,7 @@ const client = new Client({
         subscribe: (sink) => ({
           unsubscribe: sockets.subscribe(
             { query, variables: { ...variables } },
-            { ...sink, next: ({ data = null, errors = [] }) => sink.next({ data, errors }) },
+            { ...sink, next: ({ data = null, errors }) => sink.next(errors ? { data, errors: [...errors] } : { data }) },
           ),
         }),
       }),
