@@ -3,11 +3,14 @@ import type { TadaDocumentNode } from "gql.tada";
 import { print } from "graphql";
 import { type Access, type Bearer, fixedToken } from "./access.ts";
 import { ApiError } from "./api-error.ts";
-import type { JobStep } from "./jobs.ts";
+import { type JobStep, type JobsChange, jobsChanged } from "./jobs.ts";
 import { post } from "./post.ts";
 import { accepted, type Payload } from "./refusal.ts";
+import { type SnapshotsChange, snapshotsChanged } from "./snapshots.ts";
 import { type CursorEvent, type SubscribeOptions, subscribe, type WatchOptions } from "./subscribe.ts";
 import { watchJob } from "./watch-job.ts";
+import { type WatchedPart, watchRows } from "./watch-rows.ts";
+import { type WorkersChange, workersChanged } from "./workers.ts";
 
 export interface ApiAccess {
   /** Of the public surface, such as `https://vault.example.com/graphql`. */
@@ -56,6 +59,15 @@ export interface ApiClient {
    * is the present state. Ends after the final one. Throws `ApiError`, or the reason of a signal that was aborted.
    */
   watchJob(jobId: string, options?: WatchOptions): AsyncGenerator<JobStep, void, undefined>;
+  /**
+   * The jobs of a tenant or of a source that have not ended, then an event without a job, once, and then each job that changes, as it is
+   * by then. Never ends by itself. Throws `ApiError`, or the reason of a signal that was aborted.
+   */
+  watchJobs(part: WatchedPart, options?: WatchOptions): AsyncGenerator<JobsChange, void, undefined>;
+  /** The newest snapshots, and then each that changes; otherwise as `watchJobs`. */
+  watchSnapshots(part: WatchedPart, options?: WatchOptions): AsyncGenerator<SnapshotsChange, void, undefined>;
+  /** The workers, and then each that changes, for operators; otherwise as `watchJobs`. */
+  watchWorkers(options?: WatchOptions): AsyncGenerator<WorkersChange, void, undefined>;
 }
 
 /** Opens no connection by itself, and keeps none: there is nothing to close. */
@@ -77,6 +89,10 @@ export function connectApi({ url, session, token, fetch = globalThis.fetch }: Ap
     },
     subscribe: (document, variables, options) => subscribe(access, document, variables, options),
     watchJob: (jobId, options) => watchJob(access, jobId, options),
+    watchJobs: (part, options) => watchRows(access, jobsChanged, part, { ...options, rowOf: ({ job }) => job }),
+    watchSnapshots: (part, options) =>
+      watchRows(access, snapshotsChanged, part, { ...options, rowOf: ({ snapshot }) => snapshot }),
+    watchWorkers: (options) => watchRows(access, workersChanged, {}, { ...options, rowOf: ({ worker }) => worker }),
   };
 }
 

@@ -34,7 +34,7 @@ const fatalCloseCodes: Readonly<Record<number, string>> = {
   4406: "BAD_ANSWER",
 };
 
-/** Ends when the hub says so, or has too much to say at once. Throws `ApiError`: `UNREACHABLE` where the connection broke. */
+/** Ends when the hub says so. Throws `ApiError`: `UNREACHABLE` where the connection broke, or was given up for a slow reader. */
 export async function* readFeed<Event extends CursorEvent>(
   options: FeedOptions<Event>,
 ): AsyncGenerator<Event, void, undefined> {
@@ -51,7 +51,8 @@ export async function* readFeed<Event extends CursorEvent>(
     waiting.push(event);
     news.resolve();
     if (waiting.length < mostWaiting) return;
-    finish(null);
+    // Not an end that the hub has told of: there is more.
+    finish(new ApiError("UNREACHABLE", `The live feed of the hub at ${endpoint.origin} is faster than it is read.`));
     client.terminate();
   };
 

@@ -66,6 +66,19 @@ export const jobProgressed = graphql(
   [jobFacts],
 );
 
+/** What `watchJobs` of the client runs on. */
+export const jobsChanged = graphql(
+  `subscription JobsChanged($tenantId: ID, $sourceId: ID, $after: String) {
+    jobsChanged(tenantId: $tenantId, sourceId: $sourceId, after: $after) {
+      cursor
+      job { ...JobFacts source { id name } }
+    }
+  }`,
+  [jobFacts],
+);
+
+export type JobsChange = ResultOf<typeof jobsChanged>["jobsChanged"];
+
 /** One step of a job that is watched. */
 export type JobStep = ResultOf<typeof jobProgressed>["jobProgressed"];
 export type JobFacts = ResultOf<typeof jobFacts>;

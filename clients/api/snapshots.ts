@@ -91,3 +91,16 @@ export const unpinSnapshot = graphql(
   }`,
   [refusal, snapshotFacts],
 );
+
+/** What `watchSnapshots` of the client runs on. */
+export const snapshotsChanged = graphql(
+  `subscription SnapshotsChanged($tenantId: ID, $sourceId: ID, $after: String) {
+    snapshotsChanged(tenantId: $tenantId, sourceId: $sourceId, after: $after) {
+      cursor
+      snapshot { ...SnapshotFacts }
+    }
+  }`,
+  [snapshotFacts],
+);
+
+export type SnapshotsChange = ResultOf<typeof snapshotsChanged>["snapshotsChanged"];

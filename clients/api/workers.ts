@@ -82,3 +82,13 @@ export const retireWorker = graphql(
   }`,
   [refusal, workerFacts],
 );
+
+/** What `watchWorkers` of the client runs on. */
+export const workersChanged = graphql(
+  `subscription WorkersChanged($after: String) {
+    workersChanged(after: $after) { cursor worker { ...WorkerFacts } }
+  }`,
+  [workerFacts],
+);
+
+export type WorkersChange = ResultOf<typeof workersChanged>["workersChanged"];

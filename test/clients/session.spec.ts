@@ -56,6 +56,12 @@ describe("a session", () => {
     const api = connectApi({ url: hub.graphqlUrl, session });
     const first = await session.accessToken();
     const { tenant } = await api.mutate(createTenant, { name: "Acme" });
+    const stop = new AbortController();
+    const told: (string | null)[] = [];
+    const watchingAll = (async () => {
+      for await (const change of api.watchJobs({ tenantId: tenant.id }, { signal: stop.signal }))
+        told.push(change.job?.status ?? null);
+    })();
     const config = { host: "127.0.0.1", username: "ada", path: "/" };
     const { job } = await api.mutate(testSourceDraft, { tenantId: tenant.id, type: "SFTP", config });
     const statuses: string[] = [];
@@ -68,6 +74,10 @@ describe("a session", () => {
     await api.mutate(cancelJob, { jobId: job.id });
     await watching;
     assert.deepEqual(statuses, ["QUEUED", "CANCELED"]);
+    while (told.at(-1) !== "CANCELED") await pause(20, undefined, { signal: AbortSignal.timeout(10_000) });
+    assert.equal(told.filter((status) => status === null).length, 1);
+    stop.abort(new Error("enough"));
+    await assert.rejects(watchingAll, /enough/);
   });
 
   it("renews once for all who ask at the same moment", async () => {

@@ -124,6 +124,57 @@ describe("watchJob", () => {
     assert.equal(hub.socketsOpened(), 1);
   });
 
+  it("renews a token that is refused, and goes on where it was", async () => {
+    const job = new ScriptedJob();
+    let good = "first";
+    const refused: (string | undefined)[] = [];
+    const session = {
+      async accessToken(token?: string) {
+        refused.push(token);
+        return token === undefined && refused.length < 3 ? "first" : "second";
+      },
+    };
+    await using hub = await startSmallHub({ job, accepts: (shown) => shown === good });
+    const steps: JobStep[] = [];
+    for await (const step of connectApi({ url: hub.url, session }).watchJob("job_1", { signal })) {
+      steps.push(step);
+      if (step.cursor !== "1") continue;
+      good = "second";
+      job.move("RUNNING");
+      hub.cutSockets();
+      job.move("COMPLETED");
+    }
+    assert.deepEqual(eventsOf(steps), [2, 3]);
+    assert.deepEqual(refused, [undefined, undefined, "first"]);
+  });
+
+  it("asks for another token once only where the hub refuses that one too", async () => {
+    await using hub = await startSmallHub({ job: new ScriptedJob() });
+    let asked = 0;
+    const session = { accessToken: async () => `token-${++asked}` };
+    const watching = connectApi({ url: hub.url, session }).watchJob("job_1", { signal });
+    await assert.rejects(watching.next(), { name: "ApiError", code: "UNAUTHENTICATED" });
+    assert.equal(hub.socketsOpened(), 2);
+  });
+
+  it("holds a thousand events for a slow reader and fetches the others later: none is lost, none comes twice", async () => {
+    const job = new ScriptedJob();
+    await using hub = await startSmallHub({ job });
+    const steps: JobStep[] = [];
+    for await (const step of connectApi({ url: hub.url, token }).watchJob("job_1", { signal })) {
+      steps.push(step);
+      if (steps.length > 1) continue;
+      for (let line = 0; line < 2_500; line++) job.log("phase", { phase: "PULLING" });
+      job.move("COMPLETED");
+      await pause(1_000);
+    }
+    assert.deepEqual(
+      eventsOf(steps),
+      Array.from({ length: 2_501 }, (_, index) => index + 2),
+    );
+    assert.ok(hub.socketsOpened() >= 2, "all of them were held at once");
+  });
+
   it("gives up on a hub that stays away", async () => {
     const watching = connectApi({ url: "http://127.0.0.1:1/graphql" }).watchJob("job_1", { signal, patienceMs: 300 });
     await assert.rejects(watching.next(), { name: "ApiError", code: "UNREACHABLE" });

@@ -18,7 +18,10 @@ const client = new Client({
         subscribe: (sink) => ({
           unsubscribe: sockets.subscribe(
             { query, variables: { ...variables } },
-            { ...sink, next: ({ data = null, errors }) => sink.next(errors ? { data, errors: [...errors] } : { data }) },
+            {
+              ...sink,
+              next: ({ data = null, errors }) => sink.next(errors ? { data, errors: [...errors] } : { data }),
+            },
           ),
         }),
       }),
