@@ -1,7 +1,6 @@
 // `xvault restore`: has a snapshot prepared, watches that, and fetches it into a file.
 import { access, constants, lstat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { accepted } from "../api/refusal.ts";
 import { getRestore, startRestore } from "../api/restores.ts";
 import { CommandError, exitCodes, reasonOf } from "./failure.ts";
 import { bytesText } from "./figures.ts";
@@ -26,8 +25,7 @@ export async function restore(terminal: Terminal, snapshotId: string, options: R
   const api = await openSession(terminal);
   await refuseUnwritable(out);
   const form = zip ? "ZIP" : "TAR";
-  const answer = await api.query(startRestore, { input: { snapshotId, form, selection: [...paths] } }, { signal });
-  const started = accepted(answer.startRestore);
+  const started = await api.mutate(startRestore, { snapshotId, form, selection: [...paths] }, { signal });
   const { id: restoreId, job } = started.restore;
   await followJob(api, { ...terminal, jobId: job.id, title: `Restore of ${snapshotId}`, output: stderr });
 

@@ -4,7 +4,7 @@ import { text as readStream } from "node:stream/consumers";
 import * as z from "zod";
 import type { ApiClient } from "../../api/connect.ts";
 import { createCredential, deleteCredential } from "../../api/credentials.ts";
-import { accepted, RefusedError } from "../../api/refusal.ts";
+import { RefusedError } from "../../api/refusal.ts";
 import { createSource, testSourceDraft } from "../../api/sources.ts";
 import { CommandError, exitCodes, reasonOf } from "../failure.ts";
 import { printable } from "../figures.ts";
@@ -79,13 +79,13 @@ async function tryOut(terminal: Terminal, api: ApiClient, tenantId: string, sour
   let credentialId: string | null = null;
   if (secret && Object.keys(secret).length > 0) {
     const input = { tenantId, name, secret };
-    const id = accepted((await api.query(createCredential, { input }, { signal })).createCredential).credential.id;
+    const { id } = (await api.mutate(createCredential, input, { signal })).credential;
     // Also after an interruption: nobody would use it any more.
-    undo.defer(async () => void (await api.query(deleteCredential, { input: { credentialId: id } }).catch(() => {})));
+    undo.defer(async () => void (await api.mutate(deleteCredential, { credentialId: id }).catch(() => {})));
     credentialId = id;
   }
   const draft = { tenantId, type, config, credentialId };
-  const { job } = accepted((await api.query(testSourceDraft, { input: draft }, { signal })).testSourceDraft);
+  const { job } = await api.mutate(testSourceDraft, draft, { signal });
   const found = await findingsOf(api, job.id, `Test of ${name}`, terminal);
   const kept = undo.move();
   return {
@@ -93,7 +93,7 @@ async function tryOut(terminal: Terminal, api: ApiClient, tenantId: string, sour
     async save(): Promise<void> {
       const { hostKey = null, jumpHostKey = null } = found;
       const input = { ...draft, name, hostKey, jumpHostKey };
-      const made = accepted((await api.query(createSource, { input }, { signal })).createSource);
+      const made = await api.mutate(createSource, input, { signal });
       kept.move();
       stdout.write(`${made.source.id}\n`);
     },
