@@ -85,7 +85,13 @@ async function run(terminal: Terminal, args: readonly string[]): Promise<number>
     .argument("<snapshot>", "id of the snapshot, see xvault snapshots")
     .argument("[paths...]", "paths to take, each with everything beneath it; all where none is given")
     .requiredOption("--out <file>", "where to write it")
-    .addOption(new Option("--form <form>", "form of the file; by its name where not given").choices(["zip", "tar"]))
+    .addOption(
+      new Option("--form <form>", "form of the file, sealed: as it is stored; by its name where not given").choices([
+        "zip",
+        "tar",
+        "sealed",
+      ]),
+    )
     .action(async (snapshot: string, paths: string[], options: Omit<RestoreOptions, "paths">) =>
       (await import("./restore.ts")).restore(terminal, snapshot, { ...options, paths }),
     );

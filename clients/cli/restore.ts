@@ -13,18 +13,19 @@ import type { Terminal } from "./terminal.ts";
 export interface RestoreOptions {
   readonly out: string;
   /** By the name of the file where it is not given. */
-  readonly form?: "zip" | "tar";
+  readonly form?: "zip" | "tar" | "sealed";
   /** Everything where none is named. */
   readonly paths: readonly string[];
 }
 
+const forms = { zip: "ZIP", tar: "TAR", sealed: "SEALED" } as const;
+
 export async function restore(terminal: Terminal, snapshotId: string, options: RestoreOptions): Promise<void> {
   const { stdout, stderr, signal } = terminal;
   const { out, paths } = options;
-  const zip = options.form === undefined ? /\.zip$/i.test(out) : options.form === "zip";
   const api = await openSession(terminal);
   await refuseUnwritable(out);
-  const form = zip ? "ZIP" : "TAR";
+  const form = forms[options.form ?? (/\.zip$/i.test(out) ? "zip" : "tar")];
   const started = await api.mutate(startRestore, { snapshotId, form, selection: [...paths] }, { signal });
   const { id: restoreId, job } = started.restore;
   await followJob(api, { ...terminal, jobId: job.id, title: `Restore of ${snapshotId}`, output: stderr });

@@ -166,6 +166,15 @@ describe("xvault restore", () => {
       },
     }));
 
+  it("fetches it as it is stored, for whoever holds the key", () =>
+    runRestore({
+      args: ["--out", "site.zip", "--form", "sealed"],
+      async check({ exitCode }, home, input) {
+        assert.deepEqual([exitCode, input?.form], [0, "SEALED"]);
+        assert.deepEqual(await home.files(), ["site.zip"]);
+      },
+    }));
+
   it("leaves nothing of a download that has not its size, and ends with 1", () =>
     runRestore({
       args: ["--out", "site.tar"],
