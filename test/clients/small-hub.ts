@@ -13,6 +13,8 @@ export interface SmallHub extends AsyncDisposable {
   readonly url: string;
   /** How many sockets were opened so far. */
   readonly socketsOpened: () => number;
+  /** How many are open now. */
+  readonly socketsOpen: () => number;
   /** Cuts every socket without a word. */
   cutSockets(): void;
   /** Hears nothing more of what comes over them, not even that they are to close. */
@@ -70,6 +72,7 @@ export async function startSmallHub({
   return {
     url: `http://127.0.0.1:${port}/graphql`,
     socketsOpened: () => socketsOpened,
+    socketsOpen: () => sockets.clients.size,
     cutSockets() {
       for (const socket of sockets.clients) socket.terminate();
     },

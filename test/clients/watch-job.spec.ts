@@ -166,7 +166,7 @@ describe("watchJob", () => {
       if (steps.length > 1) continue;
       for (let line = 0; line < 2_500; line++) job.log("phase", { phase: "PULLING" });
       job.move("COMPLETED");
-      await pause(1_000);
+      await until(() => hub.socketsOpen() === 0);
     }
     assert.deepEqual(
       eventsOf(steps),
