@@ -22,10 +22,11 @@ export const getJob = graphql(
   [jobFacts],
 );
 
+/** Newest first. */
 export const listJobs = graphql(
-  `query ListJobs($tenantId: ID!, $first: Int = 100, $after: String) {
+  `query ListJobs($tenantId: ID!, $first: Int = 100, $after: String, $where: JobFilterInput) {
     tenant(id: $tenantId) {
-      jobs(first: $first, after: $after) {
+      jobs(first: $first, after: $after, where: $where) {
         nodes { ...JobFacts source { id name } }
         pageInfo { hasNextPage endCursor }
       }
@@ -65,6 +66,21 @@ export const jobProgressed = graphql(
   [jobFacts],
 );
 
+/** What `watchJobs` of the client runs on. */
+export const jobsChanged = graphql(
+  `subscription JobsChanged($tenantId: ID, $sourceId: ID, $after: String) {
+    jobsChanged(tenantId: $tenantId, sourceId: $sourceId, after: $after) {
+      cursor
+      job { ...JobFacts source { id name } }
+    }
+  }`,
+  [jobFacts],
+);
+
+export type JobsChange = ResultOf<typeof jobsChanged>["jobsChanged"];
+
+/** One step of a job that is watched. */
+export type JobStep = ResultOf<typeof jobProgressed>["jobProgressed"];
 export type JobFacts = ResultOf<typeof jobFacts>;
 export type JobStatus = JobFacts["status"];
 
@@ -72,3 +88,27 @@ export type JobStatus = JobFacts["status"];
 export function isFinal(status: JobStatus): boolean {
   return status === "COMPLETED" || status === "FAILED" || status === "CANCELED";
 }
+
+/** The log of a job, oldest first. */
+export const listJobEvents = graphql(
+  `query ListJobEvents($jobId: ID!, $first: Int = 100, $after: String) {
+    job(id: $jobId) {
+      events(first: $first, after: $after) {
+        nodes { seq kind facts at }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }`,
+);
+
+/** Does again, as a new job, what failed or was canceled. */
+export const retryJob = graphql(
+  `mutation RetryJob($input: RetryJobInput!) {
+    retryJob(input: $input) {
+      ...Refusal
+      ... on BackupAlreadyRunningError { jobId }
+      ... on RetryJobPayload { __typename job { ...JobFacts source { id name } } }
+    }
+  }`,
+  [refusal, jobFacts],
+);

@@ -35,7 +35,8 @@ interface Refusal {
   readonly faults?: readonly InputFault[];
 }
 
-type Payload = { readonly __typename: `${string}Payload` };
+/** What a mutation answers that was accepted. */
+export type Payload = { readonly __typename: `${string}Payload` };
 
 /** The payload of a mutation's answer. Throws `RefusedError`. */
 export function accepted<Answer extends { readonly __typename: string }>(answer: Answer): Extract<Answer, Payload> {

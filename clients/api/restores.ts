@@ -39,3 +39,14 @@ export const startRestore = graphql(
   }`,
   [refusal, restoreFacts],
 );
+
+/** Ends its link before its time. */
+export const revokeRestore = graphql(
+  `mutation RevokeRestore($input: RevokeRestoreInput!) {
+    revokeRestore(input: $input) {
+      ...Refusal
+      ... on RevokeRestorePayload { __typename restore { ...RestoreFacts } }
+    }
+  }`,
+  [refusal, restoreFacts],
+);

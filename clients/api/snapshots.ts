@@ -5,7 +5,8 @@ import { refusal } from "./refusal.ts";
 
 const snapshotFacts = graphql(`
   fragment SnapshotFacts on Snapshot {
-    id status createdAt plainBytes storedBytes fileCount durationMs partial pinned verifiedAt
+    id status createdAt plainBytes storedBytes fileCount durationMs partial verifiedAt
+    pinned pinReason deletionDueAt deletedAt
     storage localPath artifactSha256 keyFingerprint
     job { id source { id name } }
   }
@@ -15,17 +16,21 @@ export type SnapshotFacts = ResultOf<typeof snapshotFacts>;
 
 export const getSnapshot = graphql(
   `query GetSnapshot($snapshotId: ID!) {
-    snapshot(id: $snapshotId) { ...SnapshotFacts warnings { code path message } }
+    snapshot(id: $snapshotId) { ...SnapshotFacts
+      sealedTo restorableByPlatform
+      keepReasons { code bucket message }
+      warnings { code path message }
+    }
   }`,
   [snapshotFacts],
 );
 
 /** Of one source, newest first. */
 export const listSnapshots = graphql(
-  `query ListSnapshots($sourceId: ID!, $first: Int = 100, $after: String) {
+  `query ListSnapshots($sourceId: ID!, $first: Int = 100, $after: String, $where: SnapshotFilterInput) {
     source(id: $sourceId) {
       id
-      snapshots(first: $first, after: $after) {
+      snapshots(first: $first, after: $after, where: $where) {
         nodes { ...SnapshotFacts }
         pageInfo { hasNextPage endCursor }
       }
@@ -36,9 +41,9 @@ export const listSnapshots = graphql(
 
 /** Of all sources of a tenant, newest first. */
 export const listTenantSnapshots = graphql(
-  `query ListTenantSnapshots($tenantId: ID!, $first: Int = 100, $after: String) {
+  `query ListTenantSnapshots($tenantId: ID!, $first: Int = 100, $after: String, $where: SnapshotFilterInput) {
     tenant(id: $tenantId) {
-      snapshots(first: $first, after: $after) {
+      snapshots(first: $first, after: $after, where: $where) {
         nodes { ...SnapshotFacts }
         pageInfo { hasNextPage endCursor }
       }
@@ -47,9 +52,55 @@ export const listTenantSnapshots = graphql(
   [snapshotFacts],
 );
 
+/** With a grace, in which it can be restored, and `undeleteSnapshot` takes it back. */
 export const deleteSnapshot = graphql(
   `mutation DeleteSnapshot($input: DeleteSnapshotInput!) {
-    deleteSnapshot(input: $input) { ...Refusal ... on DeleteSnapshotPayload { __typename job { id status } } }
+    deleteSnapshot(input: $input) { ...Refusal ... on DeleteSnapshotPayload { __typename job { id status dueAt } } }
   }`,
   [refusal],
 );
+
+/** Within the grace of its deletion. */
+export const undeleteSnapshot = graphql(
+  `mutation UndeleteSnapshot($input: UndeleteSnapshotInput!) {
+    undeleteSnapshot(input: $input) {
+      ...Refusal
+      ... on UndeleteSnapshotPayload { __typename snapshot { ...SnapshotFacts } }
+    }
+  }`,
+  [refusal, snapshotFacts],
+);
+
+/** Keeps it whatever the retention says, and from being deleted. */
+export const pinSnapshot = graphql(
+  `mutation PinSnapshot($input: PinSnapshotInput!) {
+    pinSnapshot(input: $input) {
+      ...Refusal
+      ... on PinSnapshotPayload { __typename snapshot { ...SnapshotFacts } }
+    }
+  }`,
+  [refusal, snapshotFacts],
+);
+
+export const unpinSnapshot = graphql(
+  `mutation UnpinSnapshot($input: UnpinSnapshotInput!) {
+    unpinSnapshot(input: $input) {
+      ...Refusal
+      ... on UnpinSnapshotPayload { __typename snapshot { ...SnapshotFacts } }
+    }
+  }`,
+  [refusal, snapshotFacts],
+);
+
+/** What `watchSnapshots` of the client runs on. */
+export const snapshotsChanged = graphql(
+  `subscription SnapshotsChanged($tenantId: ID, $sourceId: ID, $after: String) {
+    snapshotsChanged(tenantId: $tenantId, sourceId: $sourceId, after: $after) {
+      cursor
+      snapshot { ...SnapshotFacts }
+    }
+  }`,
+  [snapshotFacts],
+);
+
+export type SnapshotsChange = ResultOf<typeof snapshotsChanged>["snapshotsChanged"];

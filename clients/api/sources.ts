@@ -18,9 +18,9 @@ export const getSource = graphql(
 
 /** With the newest few snapshots of each, newest first. */
 export const listSources = graphql(
-  `query ListSources($tenantId: ID!, $first: Int = 50, $after: String) {
+  `query ListSources($tenantId: ID!, $first: Int = 50, $after: String, $where: SourceFilterInput, $orderBy: SourceOrder) {
     tenant(id: $tenantId) {
-      sources(first: $first, after: $after) {
+      sources(first: $first, after: $after, where: $where, orderBy: $orderBy) {
         nodes { ...SourceFacts snapshots(first: 5) { nodes { id status createdAt } } }
         pageInfo { hasNextPage endCursor }
       }
@@ -66,6 +66,39 @@ export const testSourceDraft = graphql(
 export const acceptHostKey = graphql(
   `mutation AcceptHostKey($input: AcceptHostKeyInput!) {
     acceptHostKey(input: $input) { ...Refusal ... on AcceptHostKeyPayload { __typename source { ...SourceFacts } } }
+  }`,
+  [refusal, sourceFacts],
+);
+
+export const enableSource = graphql(
+  `mutation EnableSource($input: EnableSourceInput!) {
+    enableSource(input: $input) {
+      ...Refusal
+      ... on EnableSourcePayload { __typename source { ...SourceFacts } }
+    }
+  }`,
+  [refusal, sourceFacts],
+);
+
+/** It is not backed up until it is enabled again; what is kept stays. */
+export const disableSource = graphql(
+  `mutation DisableSource($input: DisableSourceInput!) {
+    disableSource(input: $input) {
+      ...Refusal
+      ... on DisableSourcePayload { __typename source { ...SourceFacts } }
+    }
+  }`,
+  [refusal, sourceFacts],
+);
+
+/** For good, with its schedules; its snapshots only where that is asked for. */
+export const deleteSource = graphql(
+  `mutation DeleteSource($input: DeleteSourceInput!) {
+    deleteSource(input: $input) {
+      ...Refusal
+      ... on SourceHasSnapshotsError { count }
+      ... on DeleteSourcePayload { __typename source { ...SourceFacts } }
+    }
   }`,
   [refusal, sourceFacts],
 );

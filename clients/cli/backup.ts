@@ -1,7 +1,6 @@
 // `xvault backup start`: starts a backup now and, if asked, watches it to its end.
 import type { ApiClient } from "../api/connect.ts";
 import { getJob, startBackup as startBackupMutation } from "../api/jobs.ts";
-import { accepted } from "../api/refusal.ts";
 import { getSnapshot } from "../api/snapshots.ts";
 import { bytesText, durationText, plural, printable } from "./figures.ts";
 import { followJob } from "./follow-job.ts";
@@ -15,10 +14,9 @@ export async function startBackup(
   sourceId: string,
   { watch }: { readonly watch?: boolean },
 ): Promise<void> {
-  const { stdout, stderr, sessionFile, signal } = terminal;
-  const api = await openSession(sessionFile);
-  const answer = await api.query(startBackupMutation, { input: { sourceId } }, { signal });
-  const { job } = accepted(answer.startBackup);
+  const { stdout, stderr, signal } = terminal;
+  const api = await openSession(terminal);
+  const { job } = await api.mutate(startBackupMutation, { sourceId }, { signal });
   if (!watch) {
     stdout.write(`${job.id}\n`);
     return;

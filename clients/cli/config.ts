@@ -3,8 +3,12 @@ import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 
 export interface CliConfig {
-  /** Where the hub's address and the token of the sign-in are kept. */
+  /** Where the sign-in is kept. */
   readonly sessionFile: string;
+  /** Shows who asks, instead of a sign-in. */
+  readonly apiKey: string | undefined;
+  /** Where the hub is, for whoever comes with an API key in the environment. */
+  readonly hubUrl: string | undefined;
   /** False where the user wants none (no-color.org). */
   readonly color: boolean;
   /** Whether a terminal can draw over what it has drawn. */
@@ -14,10 +18,12 @@ export interface CliConfig {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export function readConfig(env: Environment = process.env): CliConfig {
-  const { XDG_CONFIG_HOME, NO_COLOR, TERM } = env;
+  const { XDG_CONFIG_HOME, NO_COLOR, TERM, XVAULT_API_KEY, XVAULT_URL } = env;
   const directory = absolute(XDG_CONFIG_HOME) ?? join(homedir(), ".config");
   return {
     sessionFile: join(directory, "xvault", "session.json"),
+    apiKey: XVAULT_API_KEY?.trim() || undefined,
+    hubUrl: XVAULT_URL?.trim() || undefined,
     color: !NO_COLOR,
     redraws: TERM !== "dumb",
   };

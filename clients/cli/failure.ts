@@ -2,6 +2,7 @@
 import { CommanderError } from "commander";
 import { ApiError } from "../api/api-error.ts";
 import { DownloadError } from "../api/download.ts";
+import { PrivateFileError } from "../api/private-file.ts";
 import { RefusedError } from "../api/refusal.ts";
 import { printable } from "./figures.ts";
 
@@ -39,6 +40,8 @@ export function failureOf(error: unknown, signal: AbortSignal): Failure {
   if (signal.aborted) return failure("Interrupted.", exitCodes.interrupted);
   if (error instanceof RefusedError || error instanceof DownloadError) return failure(error.message);
   if (error instanceof ApiError) return apiFailure(error);
+  if (error instanceof PrivateFileError)
+    return failure(`The sign-in cannot be kept in ${error.path}: ${reasonOf(error.cause)}.`);
   return failure(`xvault itself failed: ${error instanceof Error ? error.message : String(error)}`);
 }
 

@@ -1,7 +1,6 @@
 // What there is to show of a job, gathered step by step. Knows no terminal and no clock.
 import * as z from "zod";
-import type { JobStep } from "../api/job-feed.ts";
-import type { JobStatus } from "../api/jobs.ts";
+import type { JobStatus, JobStep } from "../api/jobs.ts";
 
 export interface JobView {
   /** What is being done, such as `Backup of web-1`. */

@@ -1,11 +1,15 @@
 // The commands of `xvault`: what they are called, what they take, and how they end.
 import { Command, Option } from "commander";
+import { addApiKeyCommands } from "./api-keys/program.ts";
 import { addArtifactCommands } from "./artifact-commands/program.ts";
 import { readConfig } from "./config.ts";
 import { exitCodes, failureOf } from "./failure.ts";
+import { addJobCommands } from "./jobs/program.ts";
+import { addKeyCommands } from "./keys/program.ts";
+import { addMemberCommands } from "./members/program.ts";
 import type { RestoreOptions } from "./restore.ts";
 import type { SignInOptions } from "./sign-in.ts";
-import type { SnapshotsOptions } from "./snapshots.ts";
+import { addSnapshotCommands } from "./snapshots/program.ts";
 import { addSourceCommands } from "./sources/program.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -42,11 +46,22 @@ async function run(terminal: Terminal, args: readonly string[]): Promise<number>
 
   program
     .command("sign-in")
-    .description("sign in to a hub; the password is asked for, or read from standard input")
+    .description("sign in to a hub; the password, or the API key, is asked for or read from standard input")
     .requiredOption("--url <url>", "address of the hub, such as https://vault.example.com/graphql")
-    .requiredOption("--email <address>", "your e-mail address")
+    .option("--email <address>", "your e-mail address")
     .option("--password-file <file>", "read the password from the first line of a file")
+    .addOption(
+      new Option("--api-key", "with an API key instead; XVAULT_API_KEY and XVAULT_URL do without a sign-in").conflicts([
+        "email",
+        "passwordFile",
+      ]),
+    )
     .action(async (options: SignInOptions) => (await import("./sign-in.ts")).signIn(terminal, options));
+
+  program
+    .command("sign-out")
+    .description("end the session, and forget it on this machine")
+    .action(async () => (await import("./sign-out.ts")).signOut(terminal));
 
   addSourceCommands(program, terminal);
 
@@ -61,12 +76,8 @@ async function run(terminal: Terminal, args: readonly string[]): Promise<number>
       (await import("./backup.ts")).startBackup(terminal, source, options),
     );
 
-  program
-    .command("snapshots")
-    .description("list what is kept, newest first")
-    .option("--source <id>", "of one source only")
-    .option("--json", "as JSON")
-    .action(async (options: SnapshotsOptions) => (await import("./snapshots.ts")).snapshots(terminal, options));
+  addSnapshotCommands(program, terminal);
+  addJobCommands(program, terminal);
 
   program
     .command("restore")
@@ -74,11 +85,20 @@ async function run(terminal: Terminal, args: readonly string[]): Promise<number>
     .argument("<snapshot>", "id of the snapshot, see xvault snapshots")
     .argument("[paths...]", "paths to take, each with everything beneath it; all where none is given")
     .requiredOption("--out <file>", "where to write it")
-    .addOption(new Option("--form <form>", "form of the file; by its name where not given").choices(["zip", "tar"]))
+    .addOption(
+      new Option("--form <form>", "form of the file, sealed: as it is stored; by its name where not given").choices([
+        "zip",
+        "tar",
+        "sealed",
+      ]),
+    )
     .action(async (snapshot: string, paths: string[], options: Omit<RestoreOptions, "paths">) =>
       (await import("./restore.ts")).restore(terminal, snapshot, { ...options, paths }),
     );
 
+  addMemberCommands(program, terminal);
+  addApiKeyCommands(program, terminal);
+  addKeyCommands(program, terminal);
   addArtifactCommands(program, terminal);
 
   program

@@ -1,4 +1,4 @@
-// Gets a password from where others cannot see it: a prompt that shows nothing, a pipe, or a file. Never from the arguments.
+// Gets a secret from where others cannot see it: a prompt that shows nothing, a pipe, or a file. Never from the arguments.
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
@@ -9,13 +9,20 @@ const longestInput = 4096;
 
 /** The first line of `file`, if one is named, or of standard input; asked for where that is a terminal. */
 export async function readPassword(terminal: Terminal, file: string | undefined): Promise<string> {
-  const password = file === undefined ? await fromInput(terminal) : firstLine(await fromFile(file));
+  const password = file === undefined ? await fromInput(terminal, "Password") : firstLine(await fromFile(file));
   if (password === "") throw new CommandError("No password was given.", { exitCode: exitCodes.usage });
   return password;
 }
 
-function fromInput(terminal: Terminal): Promise<string> {
-  return terminal.stdin.isTTY ? ask(terminal) : fromPipe(terminal);
+/** The first line of standard input; asked for where that is a terminal. */
+export async function readApiKey(terminal: Terminal): Promise<string> {
+  const key = (await fromInput(terminal, "API key")).trim();
+  if (key === "") throw new CommandError("No API key was given.", { exitCode: exitCodes.usage });
+  return key;
+}
+
+function fromInput(terminal: Terminal, label: string): Promise<string> {
+  return terminal.stdin.isTTY ? ask(terminal, label) : fromPipe(terminal);
 }
 
 async function fromFile(file: string): Promise<string> {
@@ -37,10 +44,10 @@ async function fromPipe({ stdin, signal }: Terminal): Promise<string> {
   return firstLine(text);
 }
 
-async function ask({ stdin, stderr, signal }: Terminal): Promise<string> {
+async function ask({ stdin, stderr, signal }: Terminal, label: string): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const prompt = createInterface({ input: stdin, output: nowhere, terminal: true, historySize: 0 });
-  stderr.write("Password: ");
+  stderr.write(`${label}: `);
   try {
     return await new Promise<string>((resolve, reject) => {
       const interrupted = new CommandError("Interrupted.", { exitCode: exitCodes.interrupted });

@@ -1,7 +1,6 @@
 // `xvault restore`: has a snapshot prepared, watches that, and fetches it into a file.
 import { access, constants, lstat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { accepted } from "../api/refusal.ts";
 import { getRestore, startRestore } from "../api/restores.ts";
 import { CommandError, exitCodes, reasonOf } from "./failure.ts";
 import { bytesText } from "./figures.ts";
@@ -14,20 +13,20 @@ import type { Terminal } from "./terminal.ts";
 export interface RestoreOptions {
   readonly out: string;
   /** By the name of the file where it is not given. */
-  readonly form?: "zip" | "tar";
+  readonly form?: "zip" | "tar" | "sealed";
   /** Everything where none is named. */
   readonly paths: readonly string[];
 }
 
+const forms = { zip: "ZIP", tar: "TAR", sealed: "SEALED" } as const;
+
 export async function restore(terminal: Terminal, snapshotId: string, options: RestoreOptions): Promise<void> {
-  const { stdout, stderr, sessionFile, signal } = terminal;
+  const { stdout, stderr, signal } = terminal;
   const { out, paths } = options;
-  const zip = options.form === undefined ? /\.zip$/i.test(out) : options.form === "zip";
-  const api = await openSession(sessionFile);
+  const api = await openSession(terminal);
   await refuseUnwritable(out);
-  const form = zip ? "ZIP" : "TAR";
-  const answer = await api.query(startRestore, { input: { snapshotId, form, selection: [...paths] } }, { signal });
-  const started = accepted(answer.startRestore);
+  const form = forms[options.form ?? (/\.zip$/i.test(out) ? "zip" : "tar")];
+  const started = await api.mutate(startRestore, { snapshotId, form, selection: [...paths] }, { signal });
   const { id: restoreId, job } = started.restore;
   await followJob(api, { ...terminal, jobId: job.id, title: `Restore of ${snapshotId}`, output: stderr });
 

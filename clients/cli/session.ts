@@ -1,40 +1,58 @@
-// Keeps the sign-in between commands, in a file that nobody else can read.
-import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+// Who runs the commands: the person who has signed in, or the program whose API key was given.
+import { readFile } from "node:fs/promises";
 import * as z from "zod";
+import type { Bearer } from "../api/access.ts";
 import { type ApiClient, connectApi } from "../api/connect.ts";
-import { CommandError, exitCodes, reasonOf } from "./failure.ts";
+import { writePrivateFile } from "../api/private-file.ts";
+import { resumeSession } from "../api/session.ts";
+import { sessionFile } from "../api/session-file.ts";
+import { CommandError, exitCodes } from "./failure.ts";
+import { endpointOf } from "./hub-address.ts";
+import type { Terminal } from "./terminal.ts";
 
-const session = z.object({
-  url: z.url({ protocol: /^https?$/ }),
-  email: z.string(),
-  token: z.string().min(1),
-  expiresAt: z.iso.datetime(),
-});
+const keptKey = z.object({ url: z.url({ protocol: /^https?$/ }), apiKey: z.string().min(1) });
 
-export type Session = z.infer<typeof session>;
+/** An API key that was signed in with, and the hub it is for. */
+export type KeptKey = z.infer<typeof keptKey>;
 
 /** The client of whoever is signed in. Throws `CommandError` with the exit code for it where nobody is. */
-export async function openSession(file: string): Promise<ApiClient> {
-  const kept = session.safeParse(parseJson(await readFile(file, "utf8").catch(() => ""))).data;
-  if (!kept) throw notSignedIn('You are not signed in: run "xvault sign-in" first.');
-  if (Date.parse(kept.expiresAt) <= Date.now())
+export async function openSession({ sessionFile: file, apiKey, hubUrl }: Terminal): Promise<ApiClient> {
+  const key = await readKeptKey(file);
+  const store = sessionFile(file);
+  const kept = await store.load();
+  if (apiKey !== undefined)
+    return connectApi({ url: urlFor(hubUrl ?? kept?.url ?? key?.url), session: useKey(apiKey) });
+  if (key) return connectApi({ url: key.url, session: useKey(key.apiKey) });
+  if (kept && Date.parse(kept.refreshTokenExpiresAt) <= Date.now())
     throw notSignedIn('Your sign-in has expired: run "xvault sign-in" again.');
-  return connectApi({ url: kept.url, token: kept.token });
+  const session = await resumeSession({ store });
+  if (!session) throw notSignedIn('You are not signed in: run "xvault sign-in" first.');
+  return connectApi({ url: session.url, session });
 }
 
-/** In one step: a reader finds the old session or the new one, and other users of the machine find neither. */
-export async function keepSession(file: string, kept: Session): Promise<void> {
-  const partial = `${file}.${process.pid}.partial`;
-  try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    await writeFile(partial, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600, flag: "w" });
-    await chmod(partial, 0o600);
-    await rename(partial, file);
-  } catch (cause) {
-    await rm(partial, { force: true });
-    throw new CommandError(`The sign-in cannot be kept in ${file}: ${reasonOf(cause)}.`, { cause });
-  }
+/** The API key, for as long as the hub takes it. */
+export function useKey(apiKey: string): Bearer {
+  return {
+    async accessToken(refused) {
+      if (refused === undefined) return apiKey;
+      throw notSignedIn("The hub does not take this API key, or not any more: use another one.");
+    },
+  };
+}
+
+/** Null where no key was signed in with. */
+export async function readKeptKey(file: string): Promise<KeptKey | null> {
+  return keptKey.safeParse(parseJson(await readFile(file, "utf8").catch(() => ""))).data ?? null;
+}
+
+export async function keepKey(file: string, kept: KeptKey): Promise<void> {
+  await writePrivateFile(file, `${JSON.stringify(kept, null, 2)}\n`);
+}
+
+function urlFor(address: string | undefined): string {
+  if (address !== undefined) return endpointOf(address).href;
+  const message = "Say with XVAULT_URL which hub the API key is for, such as https://vault.example.com/graphql.";
+  throw new CommandError(message, { exitCode: exitCodes.usage });
 }
 
 function notSignedIn(message: string): CommandError {

@@ -1,44 +1,54 @@
-// `xvault sign-in`: proves who you are, and keeps the token for the commands that follow.
+// `xvault sign-in`: proves who you are, and keeps what proves it for the commands that follow.
 import { connectApi } from "../api/connect.ts";
-import { accepted } from "../api/refusal.ts";
-import * as sessions from "../api/sessions.ts";
+import { beginSession } from "../api/session.ts";
+import { sessionFile } from "../api/session-file.ts";
+import { listTenants } from "../api/tenants.ts";
 import { CommandError, exitCodes } from "./failure.ts";
 import { momentText, printable } from "./figures.ts";
-import { readPassword } from "./read-password.ts";
-import { keepSession } from "./session.ts";
+import { endpointOf, isOpenToOthers } from "./hub-address.ts";
+import { readApiKey, readPassword } from "./read-password.ts";
+import { keepKey, useKey } from "./session.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface SignInOptions {
   readonly url: string;
-  readonly email: string;
+  readonly email?: string;
   readonly passwordFile?: string;
+  readonly apiKey?: boolean;
 }
 
-export async function signIn(terminal: Terminal, { url, email, passwordFile }: SignInOptions): Promise<void> {
-  const endpoint = endpointOf(url);
-  if (endpoint.protocol === "http:" && !isLoopback(endpoint.hostname))
+export async function signIn(
+  terminal: Terminal,
+  { email, passwordFile, apiKey, ...where }: SignInOptions,
+): Promise<void> {
+  const endpoint = endpointOf(where.url);
+  const secrets = apiKey ? "API key" : "password";
+  if (!apiKey && email === undefined)
+    throw new CommandError("Say with --email who you are, or sign in with --api-key.", { exitCode: exitCodes.usage });
+  if (isOpenToOthers(endpoint))
     terminal.stderr.write(
-      `Note: ${endpoint.origin} is not encrypted; the password and all that follows can be read.\n`,
+      `Note: ${endpoint.origin} is not encrypted; the ${secrets} and all that follows can be read.\n`,
     );
-  const password = await readPassword(terminal, passwordFile);
-  const api = connectApi({ url: endpoint.href });
-  const answer = await api.query(sessions.signIn, { input: { email, password } }, { signal: terminal.signal });
-  const { accessToken, expiresAt, user } = accepted(answer.signIn);
-  await keepSession(terminal.sessionFile, { url: endpoint.href, email: user.email, token: accessToken, expiresAt });
-  terminal.stdout.write(`Signed in as ${printable(user.email)} until ${momentText(expiresAt)}.\n`);
+  const url = endpoint.href;
+  if (email === undefined) await signInWithKey(terminal, url);
+  else await signInAs(terminal, { url, email, password: await readPassword(terminal, passwordFile) });
 }
 
-/** The address of the API; the hub's own address will do. */
-function endpointOf(text: string): URL {
-  const url = URL.parse(text);
-  if (!url || !/^https?:$/.test(url.protocol) || url.username !== "")
-    throw new CommandError(`"${text}" is not the address of a hub, such as https://vault.example.com/graphql.`, {
-      exitCode: exitCodes.usage,
-    });
-  if (url.pathname === "/") url.pathname = "/graphql";
-  return url;
+async function signInAs(
+  { stdout, signal, sessionFile: file }: Terminal,
+  person: { readonly url: string; readonly email: string; readonly password: string },
+): Promise<void> {
+  const store = sessionFile(file);
+  const session = await beginSession(person, { store, signal });
+  const until = (await store.load())?.refreshTokenExpiresAt ?? "";
+  stdout.write(`Signed in as ${printable(session.email)} until ${momentText(until)}, and longer where you use it.\n`);
 }
 
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
+async function signInWithKey(terminal: Terminal, url: string): Promise<void> {
+  const { stdout, signal, sessionFile: file } = terminal;
+  const apiKey = await readApiKey(terminal);
+  const { tenants } = await connectApi({ url, session: useKey(apiKey) }).query(listTenants, {}, { signal });
+  await keepKey(file, { url, apiKey });
+  const names = tenants.nodes.map(({ name }) => printable(name)).join(", ");
+  stdout.write(`Signed in with an API key of ${names}.\n`);
 }

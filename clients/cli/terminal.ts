@@ -14,7 +14,12 @@ export interface Terminal {
   readonly stdout: Output & Writable;
   /** For everything said besides: progress, warnings, failures. */
   readonly stderr: Output;
+  /** Where the sign-in is kept. */
   readonly sessionFile: string;
+  /** Shows who asks, instead of the sign-in that is kept. */
+  readonly apiKey: string | undefined;
+  /** Where the hub is that `apiKey` is for, unless it is that of the sign-in. */
+  readonly hubUrl: string | undefined;
   readonly color: boolean;
   /** Whether `stderr`, if it is a terminal, can draw over what it has drawn. */
   readonly redraws: boolean;

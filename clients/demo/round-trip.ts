@@ -2,7 +2,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { getJob, startBackup } from "../api/jobs.ts";
-import { accepted } from "../api/refusal.ts";
 import { getRestore, startRestore } from "../api/restores.ts";
 import { getSnapshot } from "../api/snapshots.ts";
 import { CommandError } from "../cli/failure.ts";
@@ -30,7 +29,7 @@ const warningsShown = 5;
 
 export async function backUp(stage: Stage, { api, sourceId }: Customer): Promise<Snapshot> {
   const { signal } = stage;
-  const { job } = accepted((await api.query(startBackup, { input: { sourceId } }, { signal })).startBackup);
+  const { job } = await api.mutate(startBackup, { sourceId }, { signal });
   await followJob(api, { ...stage, jobId: job.id, title: "Backup of sample" });
   const made = (await api.query(getJob, { jobId: job.id }, { signal })).job?.snapshot;
   const { snapshot } = await api.query(getSnapshot, { snapshotId: made?.id ?? "" }, { signal });
@@ -54,8 +53,7 @@ export async function bringBack(
 ): Promise<string> {
   const { signal } = stage;
   const begunMs = performance.now();
-  const answer = await api.query(startRestore, { input: { snapshotId, form: "TAR" } }, { signal });
-  const { restore, downloadUrl } = accepted(answer.startRestore);
+  const { restore, downloadUrl } = await api.mutate(startRestore, { snapshotId, form: "TAR" }, { signal });
   await followJob(api, { ...stage, jobId: restore.job.id, title: "Restore of sample" });
   const prepared = (await api.query(getRestore, { restoreId: restore.id }, { signal })).restore;
   if (prepared?.sizeBytes == null)

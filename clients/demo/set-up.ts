@@ -1,9 +1,8 @@
 // Sets up a customer by the public API alone: who they are, what opens their server, where it is, and when it is due.
 import { type ApiClient, connectApi } from "../api/connect.ts";
 import { createCredential } from "../api/credentials.ts";
-import { accepted } from "../api/refusal.ts";
 import { createSchedule } from "../api/schedules.ts";
-import { signIn } from "../api/sessions.ts";
+import { beginSession } from "../api/session.ts";
 import { createSource, getSource, testSource } from "../api/sources.ts";
 import { createTenant } from "../api/tenants.ts";
 import { CommandError } from "../cli/failure.ts";
@@ -29,10 +28,9 @@ export async function setUp(stage: Stage, { graphqlUrl, owner }: StackFacts, hos
 }
 
 async function signInAs(stage: Stage, url: string, owner: StackFacts["owner"]): Promise<ApiClient> {
-  const answer = await connectApi({ url }).query(signIn, { input: owner }, { signal: stage.signal });
-  const { accessToken: token, user } = accepted(answer.signIn);
-  tick(stage, `signed in as ${user.email}`);
-  return connectApi({ url, token });
+  const session = await beginSession({ url, ...owner }, { signal: stage.signal });
+  tick(stage, `signed in as ${session.email}`);
+  return connectApi({ url, session });
 }
 
 async function addSource(
@@ -41,21 +39,20 @@ async function addSource(
   { host, port, username, password }: SampleHost,
 ): Promise<string> {
   const { signal } = stage;
-  const made = await api.query(createTenant, { input: { name: "Demo customer" } }, { signal });
-  const { tenant } = accepted(made.createTenant);
+  const { tenant } = await api.mutate(createTenant, { name: "Demo customer" }, { signal });
   tick(stage, `tenant ${tenant.id}, with a key of its own`);
 
   const secret = { tenantId: tenant.id, name: "Password of the sample host", secret: { password } };
-  const { credential } = accepted((await api.query(createCredential, { input: secret }, { signal })).createCredential);
+  const { credential } = await api.mutate(createCredential, secret, { signal });
   tick(stage, `credential ${credential.id}, which no API ever shows again`);
 
   const config = { host, port, username, path: "/" };
   const place = { tenantId: tenant.id, name: "sample", type: "SFTP", credentialId: credential.id, config } as const;
-  const { source } = accepted((await api.query(createSource, { input: place }, { signal })).createSource);
+  const { source } = await api.mutate(createSource, place, { signal });
   tick(stage, `source ${source.id}: sftp://${username}@${host}:${port}/`);
 
   const due = { sourceId: source.id, cron: dailyAtNight, timezone: "UTC" };
-  const { schedule } = accepted((await api.query(createSchedule, { input: due }, { signal })).createSchedule);
+  const { schedule } = await api.mutate(createSchedule, due, { signal });
   const next = schedule.nextRunAt === null ? "" : `, next at ${momentText(schedule.nextRunAt)}`;
   tick(stage, `schedule ${schedule.id}: every day${next}`);
   return source.id;
@@ -68,7 +65,7 @@ async function test(
   { sourceId, expected }: { sourceId: string; expected: string },
 ): Promise<string> {
   const { signal } = stage;
-  const { job } = accepted((await api.query(testSource, { input: { sourceId } }, { signal })).testSource);
+  const { job } = await api.mutate(testSource, { sourceId }, { signal });
   await followJob(api, { ...stage, jobId: job.id, title: "Test of the source" });
   const { source } = await api.query(getSource, { sourceId }, { signal });
   if (source?.hostKey !== expected) throw new CommandError("The test has pinned another host key than the host's own.");

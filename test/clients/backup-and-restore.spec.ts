@@ -23,6 +23,9 @@ const snapshot = {
   storage: "LOCAL_FS",
   artifactSha256: "00",
   keyFingerprint: "sha256:00",
+  sealedTo: ["sha256:00"],
+  restorableByPlatform: true,
+  keepReasons: [],
   job,
   warnings: [{ code: "UNREADABLE", path: "etc/shadow", message: "The server did not permit it." }],
 };
@@ -159,6 +162,15 @@ describe("xvault restore", () => {
         const path = join(home.directory, "site.zip");
         assert.ok((await readFile(path)).equals(content));
         assert.equal((await stat(path)).mode & 0o777, 0o600);
+        assert.deepEqual(await home.files(), ["site.zip"]);
+      },
+    }));
+
+  it("fetches it as it is stored, for whoever holds the key", () =>
+    runRestore({
+      args: ["--out", "site.zip", "--form", "sealed"],
+      async check({ exitCode }, home, input) {
+        assert.deepEqual([exitCode, input?.form], [0, "SEALED"]);
         assert.deepEqual(await home.files(), ["site.zip"]);
       },
     }));

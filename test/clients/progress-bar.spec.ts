@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { stripVTControlCharacters } from "node:util";
-import type { JobStep } from "../../clients/api/job-feed.ts";
-import type { JobStatus } from "../../clients/api/jobs.ts";
+import type { JobStatus, JobStep } from "../../clients/api/jobs.ts";
 import { advance, type JobView, newJobView } from "../../clients/cli/job-view.ts";
 import { drawProgress, progressSentence } from "../../clients/cli/progress-bar.ts";
 import { textWidth } from "../../clients/cli/text-width.ts";

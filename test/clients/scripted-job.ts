@@ -1,6 +1,6 @@
 // A job whose life a test writes, told to subscribers the way the hub tells it.
 import { EventEmitter, on } from "node:events";
-import type { JobStep } from "../../clients/api/job-feed.ts";
+import type { JobStep } from "../../clients/api/jobs.ts";
 import { isFinal, type JobStatus } from "../../clients/api/jobs.ts";
 
 type Progress = NonNullable<JobStep["progress"]>;

@@ -6,7 +6,7 @@ import { type SmallHub, startSmallHub, token } from "./small-hub.ts";
 import { makeHome, program } from "./xvault.ts";
 
 const password = "correct horse battery staple";
-const expiresAt = "2999-01-01T00:00:00.000Z";
+const terms = { expiresAt: "2999-01-01T00:15:00.000Z", refreshTokenExpiresAt: "2999-01-31T00:00:00.000Z" };
 
 function hubOfAda(): Promise<SmallHub> {
   const user = { id: "usr_1", email: "ada@example.com", name: "Ada", platformAdmin: false };
@@ -14,7 +14,7 @@ function hubOfAda(): Promise<SmallHub> {
     Mutation: {
       signIn: (_parent, { input }) =>
         (input as { password: string }).password === password
-          ? { __typename: "SignInPayload", accessToken: token, expiresAt, user }
+          ? { __typename: "SignInPayload", accessToken: token, refreshToken: "xvr_1", ...terms, user }
           : {
               __typename: "SignInFailedError",
               code: "SIGN_IN_FAILED",
@@ -33,10 +33,16 @@ describe("xvault sign-in", () => {
     await using hub = await hubOfAda();
     await using home = await makeHome();
     const { exitCode, stdout, stderr } = await home.xvault(args(hub), { input: `${password}\nand more` });
-    const expected = [0, "Signed in as ada@example.com until 2999-01-01 00:00Z.\n", ""];
+    const expected = [0, "Signed in as ada@example.com until 2999-01-31 00:00Z, and longer where you use it.\n", ""];
     assert.deepEqual([exitCode, stdout, stderr], expected);
     const kept = JSON.parse(await readFile(home.sessionFile, "utf8"));
-    assert.deepEqual(kept, { url: hub.url, email: "ada@example.com", token, expiresAt });
+    assert.deepEqual(kept, {
+      url: hub.url,
+      email: "ada@example.com",
+      accessToken: token,
+      refreshToken: "xvr_1",
+      ...terms,
+    });
     assert.equal((await stat(home.sessionFile)).mode & 0o777, 0o600);
     assert.equal((await stat(join(home.sessionFile, ".."))).mode & 0o777, 0o700);
   });

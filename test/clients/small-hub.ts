@@ -13,6 +13,8 @@ export interface SmallHub extends AsyncDisposable {
   readonly url: string;
   /** How many sockets were opened so far. */
   readonly socketsOpened: () => number;
+  /** How many are open now. */
+  readonly socketsOpen: () => number;
   /** Cuts every socket without a word. */
   cutSockets(): void;
   /** Hears nothing more of what comes over them, not even that they are to close. */
@@ -29,9 +31,16 @@ export interface SmallHubOptions {
   readonly Query?: Readonly<Record<string, Resolver>>;
   readonly Mutation?: Readonly<Record<string, Resolver>>;
   readonly job?: ScriptedJob;
+  /** Whether a socket may open with this token; only with that of the tests where it is not set. */
+  readonly accepts?: (token: string) => boolean;
 }
 
-export async function startSmallHub({ Query = {}, Mutation = {}, job }: SmallHubOptions): Promise<SmallHub> {
+export async function startSmallHub({
+  Query = {},
+  Mutation = {},
+  job,
+  ...options
+}: SmallHubOptions): Promise<SmallHub> {
   const schema = createSchema<{ token: string | null }>({
     typeDefs: await readFile(new URL("../../schema/public.graphql", import.meta.url), "utf8"),
     resolvers: {
@@ -54,15 +63,16 @@ export async function startSmallHub({ Query = {}, Mutation = {}, job }: SmallHub
   const sockets = new WebSocketServer({ server, path: "/graphql" });
   let socketsOpened = 0;
   sockets.on("connection", () => socketsOpened++);
-  const feed = useServer(
-    { schema, onConnect: ({ connectionParams }) => connectionParams?.authorization === `Bearer ${token}` },
-    sockets,
-  );
+  const { accepts = (shown) => shown === token } = options;
+  const onConnect = ({ connectionParams }: { connectionParams?: Record<string, unknown> | undefined }) =>
+    accepts(String(connectionParams?.authorization).replace(/^Bearer /, ""));
+  const feed = useServer({ schema, onConnect }, sockets);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}/graphql`,
     socketsOpened: () => socketsOpened,
+    socketsOpen: () => sockets.clients.size,
     cutSockets() {
       for (const socket of sockets.clients) socket.terminate();
     },

@@ -24,7 +24,7 @@ describe("xvault sources", { skip: missingOpenSsh ?? false }, () => {
     stack.use(await stageWorker(hub));
     acme = await stageTenant(hub);
     home = stack.use(await makeHome());
-    await home.keepSession(hub.graphqlUrl, { token: acme.token });
+    await home.keepSession(hub.graphqlUrl, { accessToken: acme.token });
   });
   after(() => stack.disposeAsync());
 

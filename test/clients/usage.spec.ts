@@ -48,12 +48,19 @@ describe("xvault", () => {
           throw new GraphQLError("Sign in first.", { extensions: { code: "UNAUTHENTICATED" } });
         },
       },
+      Mutation: {
+        refreshSession: () => ({
+          __typename: "SessionEndedError",
+          code: "SESSION_ENDED",
+          message: "This session has ended: sign in again.",
+        }),
+      },
     });
     await using home = await makeHome();
     await home.keepSession(hub.url);
     const refused = await home.xvault(["sources"]);
     assert.deepEqual([refused.exitCode, refused.stderr.split("\n").length], [3, 2]);
-    await home.keepSession(hub.url, { expiresAt: "2020-01-01T00:00:00.000Z" });
+    await home.keepSession(hub.url, { refreshTokenExpiresAt: "2020-01-01T00:00:00.000Z" });
     const expired = await home.xvault(["sources"]);
     assert.deepEqual(
       [expired.exitCode, expired.stderr],

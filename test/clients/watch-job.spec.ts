@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { connectApi } from "../../clients/api/connect.ts";
-import type { JobStep } from "../../clients/api/job-feed.ts";
+import type { JobStep } from "../../clients/api/jobs.ts";
 import { ScriptedJob } from "./scripted-job.ts";
 import { startSmallHub, token } from "./small-hub.ts";
 
@@ -91,7 +91,7 @@ describe("watchJob", () => {
       job.move("RUNNING");
       await pause(50);
       for (let filesDone = 1; filesDone <= 500; filesDone++) job.tell({ filesDone });
-      await pause(300);
+      await pause(1_500);
       job.move("COMPLETED");
     }
     assert.deepEqual(eventsOf(steps), [2, 3]);
@@ -122,6 +122,57 @@ describe("watchJob", () => {
     const watching = connectApi({ url: hub.url, token: "another" }).watchJob("job_1", { signal });
     await assert.rejects(watching.next(), { name: "ApiError", code: "UNAUTHENTICATED" });
     assert.equal(hub.socketsOpened(), 1);
+  });
+
+  it("renews a token that is refused, and goes on where it was", async () => {
+    const job = new ScriptedJob();
+    let good = "first";
+    const refused: (string | undefined)[] = [];
+    const session = {
+      async accessToken(token?: string) {
+        refused.push(token);
+        return token === undefined && refused.length < 3 ? "first" : "second";
+      },
+    };
+    await using hub = await startSmallHub({ job, accepts: (shown) => shown === good });
+    const steps: JobStep[] = [];
+    for await (const step of connectApi({ url: hub.url, session }).watchJob("job_1", { signal })) {
+      steps.push(step);
+      if (step.cursor !== "1") continue;
+      good = "second";
+      job.move("RUNNING");
+      hub.cutSockets();
+      job.move("COMPLETED");
+    }
+    assert.deepEqual(eventsOf(steps), [2, 3]);
+    assert.deepEqual(refused, [undefined, undefined, "first"]);
+  });
+
+  it("asks for another token once only where the hub refuses that one too", async () => {
+    await using hub = await startSmallHub({ job: new ScriptedJob() });
+    let asked = 0;
+    const session = { accessToken: async () => `token-${++asked}` };
+    const watching = connectApi({ url: hub.url, session }).watchJob("job_1", { signal });
+    await assert.rejects(watching.next(), { name: "ApiError", code: "UNAUTHENTICATED" });
+    assert.equal(hub.socketsOpened(), 2);
+  });
+
+  it("holds a thousand events for a slow reader and fetches the others later: none is lost, none comes twice", async () => {
+    const job = new ScriptedJob();
+    await using hub = await startSmallHub({ job });
+    const steps: JobStep[] = [];
+    for await (const step of connectApi({ url: hub.url, token }).watchJob("job_1", { signal })) {
+      steps.push(step);
+      if (steps.length > 1) continue;
+      for (let line = 0; line < 2_500; line++) job.log("phase", { phase: "PULLING" });
+      job.move("COMPLETED");
+      await until(() => hub.socketsOpen() === 0);
+    }
+    assert.deepEqual(
+      eventsOf(steps),
+      Array.from({ length: 2_501 }, (_, index) => index + 2),
+    );
+    assert.ok(hub.socketsOpened() >= 2, "all of them were held at once");
   });
 
   it("gives up on a hub that stays away", async () => {

@@ -30,6 +30,7 @@ export interface Home extends AsyncDisposable {
 
 export interface RunOptions {
   readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
   /** Instead of the program itself. */
   readonly command?: readonly [string, ...string[]];
   /** The input is held back until this was written to standard output. */
@@ -37,6 +38,8 @@ export interface RunOptions {
   /** Ctrl-C once this was written to standard error. */
   readonly interruptAfter?: string;
 }
+
+const terms = { expiresAt: "2999-01-01T00:00:00.000Z", refreshTokenExpiresAt: "2999-01-01T00:00:00.000Z" };
 
 export async function makeHome(): Promise<Home> {
   const directory = await mkdtemp(join(tmpdir(), "xvault-cli-"));
@@ -46,11 +49,18 @@ export async function makeHome(): Promise<Home> {
     sessionFile,
     async keepSession(url, changes = {}) {
       await mkdir(join(directory, "config", "xvault"), { recursive: true });
-      const session = { url, email: "ada@example.com", token, expiresAt: "2999-01-01T00:00:00.000Z", ...changes };
+      const session = {
+        url,
+        email: "ada@example.com",
+        accessToken: token,
+        refreshToken: "xvr_1",
+        ...terms,
+        ...changes,
+      };
       await writeFile(sessionFile, JSON.stringify(session));
     },
-    async xvault(args, { input = "", inputAfter, interruptAfter, command = [process.execPath, program] } = {}) {
-      const [file, ...first] = command;
+    async xvault(args, { input = "", env = {}, inputAfter, interruptAfter, ...options } = {}) {
+      const [file, ...first] = options.command ?? [process.execPath, program];
       const child = spawn(file, [...first, ...args], {
         cwd: directory,
         env: {
@@ -59,6 +69,7 @@ export async function makeHome(): Promise<Home> {
           XDG_CONFIG_HOME: join(directory, "config"),
           // One for all homes: what Node compiled for one test is compiled for the next.
           XDG_CACHE_HOME: compileCache,
+          ...env,
         },
         signal: AbortSignal.timeout(60_000),
       });

@@ -1,4 +1,4 @@
-// The examples in clients/api/examples, each run as a program of its own: clients that somebody else wrote.
+// The examples in clients/api/examples/stock-clients, each run as a program of its own: clients that somebody else wrote.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +9,7 @@ import { type Person, stagePerson } from "../public/people.ts";
 import { type StagedHub, stageHub } from "../stage/hub.ts";
 import { type StagedTenant, stageTenant, startJob } from "../stage/tenant.ts";
 
-const folder = fileURLToPath(new URL("../../clients/api/examples/", import.meta.url));
+const folder = fileURLToPath(new URL("../../clients/api/examples/stock-clients/", import.meta.url));
 
 describe("a stock client", () => {
   const stack = new AsyncDisposableStack();

@@ -4,14 +4,13 @@ import { text as readStream } from "node:stream/consumers";
 import * as z from "zod";
 import type { ApiClient } from "../../api/connect.ts";
 import { createCredential, deleteCredential } from "../../api/credentials.ts";
-import { everyNode } from "../../api/paging.ts";
-import { accepted, RefusedError } from "../../api/refusal.ts";
+import { RefusedError } from "../../api/refusal.ts";
 import { createSource, testSourceDraft } from "../../api/sources.ts";
-import { listTenants } from "../../api/tenants.ts";
 import { CommandError, exitCodes, reasonOf } from "../failure.ts";
 import { printable } from "../figures.ts";
 import { Questions } from "../questions.ts";
 import { openSession } from "../session.ts";
+import { chosenTenant, everyTenant } from "../tenants.ts";
 import type { Terminal } from "../terminal.ts";
 import { type Findings, printFindings } from "./findings.ts";
 import { askSettings, type SourceType, sourceTypes } from "./settings.ts";
@@ -38,7 +37,7 @@ const described = z.strictObject({
 type Described = z.infer<typeof described>;
 
 export async function addSource(terminal: Terminal, options: AddOptions): Promise<void> {
-  const api = await openSession(terminal.sessionFile);
+  const api = await openSession(terminal);
   if (options.from !== undefined) return addDescribed(terminal, api, { ...options, from: options.from });
   using questions = new Questions(terminal);
   const tenantId = options.tenant ?? (await chooseTenant(api, terminal, questions));
@@ -63,7 +62,7 @@ export async function addSource(terminal: Terminal, options: AddOptions): Promis
 
 async function addDescribed(terminal: Terminal, api: ApiClient, options: AddOptions & { from: string }): Promise<void> {
   const source = await readDescribed(terminal, options.from);
-  const tenantId = options.tenant ?? (await onlyTenant(api, terminal));
+  const tenantId = await chosenTenant(api, options, terminal.signal);
   await using tried = await tryOut(terminal, api, tenantId, source);
   const { hostKey } = tried.found;
   if (hostKey && !options.acceptHostKey)
@@ -80,13 +79,13 @@ async function tryOut(terminal: Terminal, api: ApiClient, tenantId: string, sour
   let credentialId: string | null = null;
   if (secret && Object.keys(secret).length > 0) {
     const input = { tenantId, name, secret };
-    const id = accepted((await api.query(createCredential, { input }, { signal })).createCredential).credential.id;
+    const { id } = (await api.mutate(createCredential, input, { signal })).credential;
     // Also after an interruption: nobody would use it any more.
-    undo.defer(async () => void (await api.query(deleteCredential, { input: { credentialId: id } }).catch(() => {})));
+    undo.defer(async () => void (await api.mutate(deleteCredential, { credentialId: id }).catch(() => {})));
     credentialId = id;
   }
   const draft = { tenantId, type, config, credentialId };
-  const { job } = accepted((await api.query(testSourceDraft, { input: draft }, { signal })).testSourceDraft);
+  const { job } = await api.mutate(testSourceDraft, draft, { signal });
   const found = await findingsOf(api, job.id, `Test of ${name}`, terminal);
   const kept = undo.move();
   return {
@@ -94,7 +93,7 @@ async function tryOut(terminal: Terminal, api: ApiClient, tenantId: string, sour
     async save(): Promise<void> {
       const { hostKey = null, jumpHostKey = null } = found;
       const input = { ...draft, name, hostKey, jumpHostKey };
-      const made = accepted((await api.query(createSource, { input }, { signal })).createSource);
+      const made = await api.mutate(createSource, input, { signal });
       kept.move();
       stdout.write(`${made.source.id}\n`);
     },
@@ -113,7 +112,8 @@ async function acceptedByPerson(questions: Questions, { hostKey, jumpHostKey }: 
 }
 
 async function chooseTenant(api: ApiClient, { signal }: Terminal, questions: Questions): Promise<string> {
-  const tenants = await everyTenant(api, signal);
+  const tenants: { readonly id: string; readonly name: string }[] = [];
+  for await (const tenant of everyTenant(api, signal)) tenants.push(tenant);
   const [only] = tenants;
   if (only && tenants.length === 1) return only.id;
   if (!only) throw new CommandError("There is no tenant that you could add a source to.");
@@ -121,21 +121,6 @@ async function chooseTenant(api: ApiClient, { signal }: Terminal, questions: Que
     "For which tenant",
     tenants.map(({ id, name }) => ({ value: id, text: printable(name) })),
   );
-}
-
-async function onlyTenant(api: ApiClient, { signal }: Terminal): Promise<string> {
-  const [only, another] = await everyTenant(api, signal);
-  if (only && !another) return only.id;
-  throw new CommandError(only ? "You have several tenants: say which with --tenant." : "There is no tenant yet.", {
-    exitCode: exitCodes.usage,
-  });
-}
-
-async function everyTenant(api: ApiClient, signal: AbortSignal) {
-  const tenants: { id: string; name: string }[] = [];
-  const found = everyNode(async (after) => (await api.query(listTenants, { after }, { signal })).tenants);
-  for await (const tenant of found) tenants.push(tenant);
-  return tenants;
 }
 
 async function readDescribed({ stdin }: Terminal, file: string): Promise<Described> {

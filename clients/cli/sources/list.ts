@@ -2,18 +2,18 @@
 import type { ApiClient } from "../../api/connect.ts";
 import { everyNode } from "../../api/paging.ts";
 import { listSources } from "../../api/sources.ts";
-import { listTenants } from "../../api/tenants.ts";
 import { momentText } from "../figures.ts";
 import { printJson, printTable } from "../listing.ts";
 import { openSession } from "../session.ts";
+import { everyTenant } from "../tenants.ts";
 import type { Terminal } from "../terminal.ts";
 
 /** Types that are always reached over SSH, whose hosts prove themselves by a key. */
 const typesOverSsh: ReadonlySet<string> = new Set(["SFTP", "SSH", "WORDPRESS"]);
 
 export async function sources(terminal: Terminal, { json }: { readonly json?: boolean }): Promise<void> {
-  const { stdout, sessionFile, signal } = terminal;
-  const found = everySource(await openSession(sessionFile), signal);
+  const { stdout, signal } = terminal;
+  const found = everySource(await openSession(terminal), signal);
   if (json) return printJson(stdout, found);
   await printTable(stdout, {
     columns: ["ID", "NAME", "TYPE", "HOST KEY", "LAST SNAPSHOT"],
@@ -25,8 +25,7 @@ export async function sources(terminal: Terminal, { json }: { readonly json?: bo
 type ListedSource = ReturnType<typeof everySource> extends AsyncGenerator<infer Source> ? Source : never;
 
 async function* everySource(api: ApiClient, signal: AbortSignal) {
-  const tenants = everyNode(async (after) => (await api.query(listTenants, { after }, { signal })).tenants);
-  for await (const tenant of tenants) {
+  for await (const tenant of everyTenant(api, signal)) {
     const variables = { tenantId: tenant.id };
     const nodes = everyNode(
       async (after) => (await api.query(listSources, { ...variables, after }, { signal })).tenant?.sources,

@@ -1,7 +1,6 @@
 // `xvault sources test`: connects to a source and says what is found there, or what to change.
 import type { ApiClient } from "../../api/connect.ts";
 import { getJob } from "../../api/jobs.ts";
-import { accepted } from "../../api/refusal.ts";
 import { testSource as testSourceMutation } from "../../api/sources.ts";
 import { followJob } from "../follow-job.ts";
 import { openSession } from "../session.ts";
@@ -9,10 +8,10 @@ import type { Terminal } from "../terminal.ts";
 import { type Findings, parseFindings, printFindings } from "./findings.ts";
 
 export async function testSource(terminal: Terminal, sourceId: string): Promise<void> {
-  const { sessionFile, signal, stdout } = terminal;
-  const api = await openSession(sessionFile);
-  const answer = await api.query(testSourceMutation, { input: { sourceId } }, { signal });
-  const found = await findingsOf(api, accepted(answer.testSource).job.id, `Test of ${sourceId}`, terminal);
+  const { signal, stdout } = terminal;
+  const api = await openSession(terminal);
+  const { job } = await api.mutate(testSourceMutation, { sourceId }, { signal });
+  const found = await findingsOf(api, job.id, `Test of ${sourceId}`, terminal);
   stdout.write("The source can be backed up.\n");
   printFindings(stdout, found);
 }

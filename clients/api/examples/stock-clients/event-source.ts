@@ -1,5 +1,5 @@
 // Follows a job with the EventSource of browsers, as the package eventsource brings it to Node; its own `fetch` sets the header:
-//   node clients/api/examples/event-source.ts http://127.0.0.1:8080/graphql JOB < file-with-the-token
+//   node clients/api/examples/stock-clients/event-source.ts http://127.0.0.1:8080/graphql JOB < file-with-the-token
 import { text } from "node:stream/consumers";
 import { EventSource } from "eventsource";
 

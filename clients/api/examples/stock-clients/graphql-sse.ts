@@ -1,5 +1,5 @@
 // Follows a job over server-sent events with the stock graphql-sse client, in its “distinct connections” mode:
-//   node clients/api/examples/graphql-sse.ts http://127.0.0.1:8080/graphql JOB < file-with-the-token
+//   node clients/api/examples/stock-clients/graphql-sse.ts http://127.0.0.1:8080/graphql JOB < file-with-the-token
 import { text } from "node:stream/consumers";
 import { createClient } from "graphql-sse";
 

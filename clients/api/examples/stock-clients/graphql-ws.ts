@@ -1,5 +1,5 @@
 // Follows a job over WebSocket with the stock graphql-ws client:
-//   node clients/api/examples/graphql-ws.ts ws://127.0.0.1:8080/graphql JOB < file-with-the-token
+//   node clients/api/examples/stock-clients/graphql-ws.ts ws://127.0.0.1:8080/graphql JOB < file-with-the-token
 import { text } from "node:stream/consumers";
 import { createClient } from "graphql-ws";
 

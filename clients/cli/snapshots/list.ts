@@ -1,13 +1,13 @@
 // `xvault snapshots`: what is kept, newest first.
-import type { ApiClient } from "../api/connect.ts";
-import { everyNode } from "../api/paging.ts";
-import { listSnapshots, listTenantSnapshots, type SnapshotFacts } from "../api/snapshots.ts";
-import { listTenants } from "../api/tenants.ts";
-import { CommandError } from "./failure.ts";
-import { bytesText, countText, momentText } from "./figures.ts";
-import { printJson, printTable } from "./listing.ts";
-import { openSession } from "./session.ts";
-import type { Terminal } from "./terminal.ts";
+import type { ApiClient } from "../../api/connect.ts";
+import { everyNode } from "../../api/paging.ts";
+import { listSnapshots, listTenantSnapshots, type SnapshotFacts } from "../../api/snapshots.ts";
+import { CommandError } from "../failure.ts";
+import { bytesText, countText, momentText } from "../figures.ts";
+import { printJson, printTable } from "../listing.ts";
+import { openSession } from "../session.ts";
+import { everyTenant } from "../tenants.ts";
+import type { Terminal } from "../terminal.ts";
 
 export interface SnapshotsOptions {
   /** The id of one source; all sources where none is given. */
@@ -16,8 +16,8 @@ export interface SnapshotsOptions {
 }
 
 export async function snapshots(terminal: Terminal, { source, json }: SnapshotsOptions): Promise<void> {
-  const { stdout, sessionFile, signal } = terminal;
-  const api = await openSession(sessionFile);
+  const { stdout, signal } = terminal;
+  const api = await openSession(terminal);
   const found = source === undefined ? everySnapshot(api, signal) : snapshotsOf(api, source, signal);
   if (json) return printJson(stdout, found);
   await printTable(stdout, {
@@ -28,8 +28,7 @@ export async function snapshots(terminal: Terminal, { source, json }: SnapshotsO
 }
 
 async function* everySnapshot(api: ApiClient, signal: AbortSignal): AsyncGenerator<SnapshotFacts> {
-  const tenants = everyNode(async (after) => (await api.query(listTenants, { after }, { signal })).tenants);
-  for await (const { id: tenantId } of tenants)
+  for await (const { id: tenantId } of everyTenant(api, signal))
     yield* everyNode(
       async (after) => (await api.query(listTenantSnapshots, { tenantId, after }, { signal })).tenant?.snapshots,
     );
@@ -44,14 +43,17 @@ function snapshotsOf(api: ApiClient, sourceId: string, signal: AbortSignal): Asy
 }
 
 async function* rowsOf(found: AsyncIterable<SnapshotFacts>) {
-  for await (const { id, job, createdAt, status, partial, ...sizes } of found)
+  for await (const { id, job, createdAt, status, partial, pinned, deletionDueAt, ...sizes } of found) {
+    const facts = [status.toLowerCase(), partial && "with warnings", pinned && "pinned"];
+    const leaving = status !== "DELETED" && deletionDueAt !== null && `goes ${momentText(deletionDueAt)}`;
     yield [
       id,
       job.source?.name ?? "",
       momentText(createdAt),
-      `${status.toLowerCase()}${partial ? ", with warnings" : ""}`,
+      [...facts, leaving].filter(Boolean).join(", "),
       countText(sizes.fileCount),
       bytesText(Number(sizes.plainBytes)),
       bytesText(Number(sizes.storedBytes)),
     ];
+  }
 }

@@ -1,5 +1,5 @@
 // Asks, follows a job and cancels it with urql, whose subscriptions go through graphql-ws:
-//   node clients/api/examples/urql.ts http://127.0.0.1:8080/graphql JOB < file-with-the-token
+//   node clients/api/examples/stock-clients/urql.ts http://127.0.0.1:8080/graphql JOB < file-with-the-token
 import { text } from "node:stream/consumers";
 import { Client, fetchExchange, subscriptionExchange } from "@urql/core";
 import { createClient } from "graphql-ws";
@@ -18,7 +18,10 @@ const client = new Client({
         subscribe: (sink) => ({
           unsubscribe: sockets.subscribe(
             { query, variables: { ...variables } },
-            { ...sink, next: ({ data = null, errors = [] }) => sink.next({ data, errors }) },
+            {
+              ...sink,
+              next: ({ data = null, errors }) => sink.next(errors ? { data, errors: [...errors] } : { data }),
+            },
           ),
         }),
       }),

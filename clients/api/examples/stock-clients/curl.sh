@@ -1,7 +1,7 @@
 #!/bin/sh
 # Asks who is signed in, and follows a job, with nothing but curl. The token comes from standard input, so that no list of processes
 # shows it:
-#   sh clients/api/examples/curl.sh http://127.0.0.1:8080/graphql JOB < file-with-the-token
+#   sh clients/api/examples/stock-clients/curl.sh http://127.0.0.1:8080/graphql JOB < file-with-the-token
 set -eu
 url=$1
 job=$2
