@@ -9,8 +9,8 @@ export async function lastSnapshots(
   query: object = {},
 ): Promise<ReadonlyMap<string, Snapshot>> {
   // One look into the index for each source, however many snapshots it has.
-  const newest = await hub.db.$queryRaw<{ id: string }[]>`
-    SELECT newest.id FROM sources s CROSS JOIN LATERAL (
+  const newest = await hub.db.$queryRaw<{ id: string; sourceId: string }[]>`
+    SELECT newest.id, s.id AS "sourceId" FROM sources s CROSS JOIN LATERAL (
       SELECT p.id FROM snapshots p
         WHERE p.tenant_id = s.tenant_id AND p.source_id = s.id AND p.status = 'COMPLETED'
         ORDER BY p.id DESC LIMIT 1) newest
@@ -19,7 +19,13 @@ export async function lastSnapshots(
     ...(query as Prisma.SnapshotDefaultArgs),
     where: { id: { in: newest.map(({ id }) => id) } },
   });
-  return new Map(snapshots.map((snapshot) => [snapshot.sourceId, snapshot]));
+  const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]));
+  return new Map(
+    newest.flatMap(({ id, sourceId }) => {
+      const snapshot = byId.get(id);
+      return snapshot ? [[sourceId, snapshot] as const] : [];
+    }),
+  );
 }
 
 /** When a schedule makes the source due next, by the source's id. */

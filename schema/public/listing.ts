@@ -218,8 +218,9 @@ function connect<Kind extends "PrismaObject" | "Query">(t: object, list: Listing
 
 function plan(list: Listing, args: ListArguments) {
   const { order, by } = orderOf(list, args);
-  // What the database cannot even hold is in none of its rows.
-  const counted = isFit(args.where) ? (list.where((args.where ?? {}) as never) as object) : { OR: [] };
+  // What the database cannot even hold is in none of its rows. An empty OR would be that too, but not within an AND.
+  const none = Object.fromEntries(by.map(({ name }) => [name, { in: [] }]));
+  const counted = isFit(args.where) ? (list.where((args.where ?? {}) as never) as object) : none;
   const page = planPage(args, counted, order, by);
   // A cursor is made of what a row is ordered by, asked for or not.
   const select = Object.fromEntries(by.map(({ name }) => [name, true]));

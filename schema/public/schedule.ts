@@ -60,6 +60,8 @@ const cronHelp =
   "Five fields (minute, hour, day of month, month, day of week), or one of @hourly, @daily, @weekly, @monthly and @yearly.";
 
 const firstRuns = { defaultValue: 5, description: "How many, 1 to 50." } as const;
+/** Each slot is reckoned anew. */
+const costOfRuns = ({ first }: { first: number }) => ({ field: Math.max(1, first), multiplier: Math.max(1, first) });
 
 export const Schedule = builder.prismaObject("Schedule", {
   description: "When a source is due.",
@@ -90,7 +92,7 @@ export const Schedule = builder.prismaObject("Schedule", {
       type: ["DateTime"],
       description: "When it is due from now on, in UTC; none while it is paused.",
       args: { first: t.arg.int({ required: true, ...firstRuns }) },
-      complexity: 2,
+      complexity: costOfRuns,
       resolve: (schedule, { first }, { hub }) => nextRuns(hub, schedule, first),
     }),
     lastRunAt: t.expose("lastSlotAt", {
@@ -166,7 +168,7 @@ builder.queryField("previewSchedule", (t) =>
       first: t.arg.int({ required: true, ...firstRuns }),
     },
     errors: { types: [InvalidInputError] },
-    complexity: 2,
+    complexity: costOfRuns,
     resolve: async (_, { input, first }, { hub, actor }) => {
       actor();
       return { runs: await previewSchedule(hub, input, first) };

@@ -2,12 +2,14 @@
 import { randomUUID } from "node:crypto";
 import { GraphQLError } from "graphql";
 import type { Logger } from "pino";
-import { DomainError } from "../../domain/errors.ts";
+import { DomainError, UnauthenticatedError } from "../../domain/errors.ts";
 
 /** Yoga's `maskError`: refusals keep message and code, faults in the document are the caller's, everything else is masked. */
 export function maskErrors(log: Logger): (error: unknown) => GraphQLError {
   return (error) => {
     const cause = error instanceof GraphQLError ? error.originalError : error;
+    if (cause instanceof UnauthenticatedError)
+      return reply(error, cause.message, { code: cause.code, http: unauthorized });
     if (cause instanceof DomainError) return reply(error, cause.message, { code: cause.code });
     if (error instanceof GraphQLError && cause === undefined) return reply(error, error.message, tellable(error));
     if (cause instanceof GraphQLError) return reply(error, cause.message, tellable(cause));
@@ -16,6 +18,9 @@ export function maskErrors(log: Logger): (error: unknown) => GraphQLError {
     return reply(error, "Something went wrong on our side.", { code: "INTERNAL", reference });
   };
 }
+
+/** RFC 9110 §15.5.2. */
+const unauthorized = { status: 401, headers: { "www-authenticate": "Bearer" } };
 
 /** Of what libraries attach, the code, the status that it becomes over HTTP, and the reference of an error masked before. */
 function tellable({ extensions: { code = "BAD_USER_INPUT", http, reference } }: GraphQLError): Record<string, unknown> {

@@ -25,8 +25,11 @@ export function carrySockets(
   server.options.handleProtocols = handleProtocols;
   server.on("connection", (socket, request) => {
     const fail = (error: unknown) => {
-      // A message that only servers send: graphql-ws takes it for a fault of its own.
-      if (error instanceof Error && error.message.startsWith("Unexpected message of type"))
+      // A message that only servers send, or a ping with more levels than can be sent back: graphql-ws takes it for a fault of its own.
+      if (
+        error instanceof RangeError ||
+        (error instanceof Error && error.message.startsWith("Unexpected message of type"))
+      )
         return socket.close(CloseCode.BadRequest, "Invalid message received");
       log.error({ err: error }, "socket failed");
       socket.close(CloseCode.InternalServerError, "Internal server error");

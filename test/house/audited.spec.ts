@@ -11,9 +11,14 @@ import { type StagedTenant, stageTenant } from "../stage/tenant.ts";
 
 /** What has to be so before a mutation changes anything: it is refused, or changes nothing, as long as it is not. */
 const preparations: Record<string, readonly string[]> = {
+  disableTenantKey: ["rotateTenantKey"],
+  enableSource: ["disableSource"],
+  resumeSchedule: ["pauseSchedule"],
   resumeTenant: ["suspendTenant"],
   resumeWorker: ["drainWorker"],
+  undeleteSnapshot: ["deleteSnapshot"],
   undeleteTenant: ["deleteTenant"],
+  unpinSnapshot: ["pinSnapshot"],
 };
 
 /** Mutations that are refused with the input of `everything-of.ts`, and why. What is refused leaves no row. */
@@ -23,9 +28,10 @@ const refused: Record<string, string> = {
   changePassword: "WRONG_PASSWORD",
   createPasswordReset: "NOT_FOUND",
   deleteCredential: "CREDENTIAL_IN_USE",
-  deleteSnapshot: "SNAPSHOT_IN_USE",
+  deleteSource: "SOURCE_HAS_SNAPSHOTS",
   refreshSession: "SESSION_ENDED",
   resetPassword: "INVALID_TOKEN",
+  retryJob: "JOB_NOT_RETRYABLE",
   signIn: "SIGN_IN_FAILED",
   signOut: "SESSION_ENDED",
 };
@@ -34,6 +40,7 @@ const refused: Record<string, string> = {
 const spoiling = [
   ...["acceptHostKey", "deleteTenant", "leaveTenant", "removeMember", "retireWorker", "startBackup", "suspendTenant"],
   ...["revokeApiKey", "revokeInvitation", "signOutEverywhere", "updateMember"],
+  ...["deleteSnapshot", "disableTenantKey", "pinSnapshot", "setTenantRecipients", "undeleteSnapshot"],
 ];
 
 /** What everybody may do with themselves, whatever their role in a tenant. */
@@ -60,6 +67,8 @@ describe("the audit of the public surface", () => {
     const owner = await stagePerson(hub, { tenantId: tenant.tenantId, role: "OWNER" });
     await db.user.update({ where: { id: owner.userId }, data: { platformAdmin: true } });
     const ids = await stageEverything(hub, { tenant, owner, worker: await playWorker(hub) });
+    // Nothing is being restored, so that nothing stands in a deletion's way.
+    await db.restore.updateMany({ where: { tenantId: tenant.tenantId }, data: { status: "READY" } });
     return { tenant: { ...tenant, ask: owner.ask }, all: inputs(ids), owner: owner.userId };
   }
 

@@ -215,12 +215,14 @@ describe("a neighbour", () => {
         for (const field of Object.values(filter.getFields())) {
           if (getNamedType(field.type).name !== "ID") continue;
           tried++;
-          for (const row of Object.values(theirs)) {
+          // One worker serves both, and is in both their logs.
+          for (const row of Object.values(theirs).filter((each) => each !== own.worker)) {
             const of = (each: string): Promise<string> =>
               askAs(neighbour, query, { id, where: { [field.name]: each } });
             const answer = await of(row);
             assert.equal(answer, await of(unknown(row)), `${type.name}.${name}(${field.name})`);
-            assert.match(answer, /"totalCount":0,"nodes":\[\]/);
+            // What is for operators alone is nobody else's, whatever is asked for.
+            assert.match(answer, /"totalCount":0,"nodes":\[\]|"code":"FORBIDDEN"/);
           }
         }
       }

@@ -162,6 +162,7 @@ describe("a claim", () => {
 
   it("gives of a tenant that is on its way out what is restored, and what removes its snapshots once its end is due", async () => {
     const { db } = hub.running.hub;
+    await deleteAtOnce(hub);
     const snapshotId = await backUp(acme, worker, source.acme);
     await startJob(acme.ask, "deleteSnapshot", snapshotId);
     const id = await queue();

@@ -154,6 +154,7 @@ const spoken = [
   "ResetPasswordPayload",
   "ResetPasswordPayload.email",
   "ResetPasswordResult",
+  "RestoreForm.SEALED",
   "Session.accessToken",
   "Session.refreshToken",
   "Session.refreshTokenExpiresAt",

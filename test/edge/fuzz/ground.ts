@@ -23,7 +23,7 @@ export interface Findings {
 
 export async function stageFuzzedHub(): Promise<FuzzedHub> {
   await using stack = new AsyncDisposableStack();
-  const hub = stack.use(await stageHub({ sweepSeconds: 3_600 }));
+  const hub = stack.use(await stageHub({ sweepSeconds: 3_600, passwordTries: 100_000 }));
   const tenant = await stageTenant(hub);
   const person = await stagePerson(hub, { tenantId: tenant.tenantId, role: "OWNER" });
   const worker = await playWorker(hub);

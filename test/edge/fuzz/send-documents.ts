@@ -1,4 +1,5 @@
 // Sends made-up operations over HTTP, and looks at every answer.
+import { signIn } from "../../stage/client.ts";
 import { fuzzOperation } from "./documents.ts";
 import { type Findings, type FuzzedHub, inParallel } from "./ground.ts";
 import { type Random, randomOf } from "./random.ts";
@@ -15,9 +16,12 @@ export async function sendDocuments(
 ): Promise<Findings> {
   const faults: string[] = [];
   const answers: Record<string, number> = {};
+  let token = person.token;
   await inParallel(count, width, async (n) => {
+    // Whoever may do everything may sign themselves out too.
+    if (n % 100 === 0) token = await signIn(hub.graphqlUrl, person);
     const random = randomOf(seed * 1_000_003 + n);
-    const { url, init } = request(random, hub.graphqlUrl, person.token, fuzzOperation(random, ground));
+    const { url, init } = request(random, hub.graphqlUrl, token, fuzzOperation(random, ground));
     const { status, text } = await answerOf(url, init);
     answers[status] = (answers[status] ?? 0) + 1;
     if (status === 0 || status >= 500 || text.includes('"INTERNAL"') || /did you mean/i.test(text))
