@@ -31,6 +31,8 @@ process.once("message", async ({ databaseUrl, redisUrl, people }: HubOrder) => {
       HUB_ACCESS_TOKEN_MINUTES: "600",
       // All of the watchers sign in from one address.
       HUB_PASSWORD_TRIES: "100000",
+      HUB_OPERATIONS_PER_MINUTE: "1000000",
+      HUB_ANONYMOUS_OPERATIONS_PER_MINUTE: "1000000",
     }),
     createLog("warn"),
   );
