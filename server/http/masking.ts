@@ -19,6 +19,8 @@ export function maskErrors(log: Logger): (error: unknown) => GraphQLError {
   };
 }
 
+const suggestion = /,?\s*did you mean [^?]*\?/gi;
+
 /** RFC 9110 §15.5.2. */
 const unauthorized = { status: 401, headers: { "www-authenticate": "Bearer" } };
 
@@ -43,5 +45,12 @@ function reply(error: unknown, message: string, extensions: Record<string, unkno
 
 /** Libraries help whoever misspells a name by telling the names that there are. */
 function withoutSuggestion(message: string): string {
-  return message.replace(/,?\s*did you mean [^?]*\?/gi, "");
+  return message.replace(suggestion, "");
+}
+
+/** The same error, which tells nothing but what is wrong. */
+export function unsuggesting(error: GraphQLError): GraphQLError {
+  const { message, nodes, extensions } = error;
+  const plain = withoutSuggestion(message);
+  return plain === message ? error : new GraphQLError(plain, { nodes: nodes ?? null, extensions });
 }

@@ -8,6 +8,7 @@ import type { PublicContext } from "../../schema/public/context.ts";
 import { isTooLarge, parseWithinLimits, tooLarge } from "../limits/document-limits.ts";
 import { type Operation, refuseCostly } from "../limits/operation-cost.ts";
 import type { Places } from "../limits/places.ts";
+import { unsuggesting } from "./masking.ts";
 import { principalOf } from "./principal.ts";
 import type { SocketContext } from "./sockets.ts";
 
@@ -43,7 +44,7 @@ export function gateOperations({ rates, mask, perMinute, streams, proxies }: Ope
       if (isTooLarge(params.documentAST)) setResult([tooLarge()]);
       else
         setValidationFn((schema, document, rules) =>
-          validate(schema, document, rules, { maxErrors: 10, hideSuggestions: true }),
+          validate(schema, document, rules, { maxErrors: 10, hideSuggestions: true }).map(unsuggesting),
         );
     },
     // Pages of answers are nobody else's business, and streams must not be held back by whoever is in between.
