@@ -1,10 +1,13 @@
 // The operations that GraphiQL opens with, one tab each.
 
-/** Each is valid against the public schema; what they need to be told stands in their variables. */
+/**
+ * Each is valid against the public schema; what they need to be told stands in their variables. None has a name: right after a change
+ * of tabs GraphiQL still asks for the name of the tab before.
+ */
 export const examples: readonly { readonly query: string; readonly variables?: string }[] = [
   {
     query: `# What is yours. Sign in above first, then press the play button.
-query Overview {
+query {
   viewer {
     email
     memberships {
@@ -22,7 +25,7 @@ query Overview {
   },
   {
     query: `# Begins a backup. A refusal is an answer with a message, not an error.
-mutation StartBackup($sourceId: ID!) {
+mutation ($sourceId: ID!) {
   startBackup(input: { sourceId: $sourceId }) {
     ... on StartBackupPayload { job { id status } }
     ... on Failure { code message }
@@ -33,7 +36,7 @@ mutation StartBackup($sourceId: ID!) {
   },
   {
     query: `# A job, live: its present state first, then every step until it has ended.
-subscription Follow($jobId: ID!) {
+subscription ($jobId: ID!) {
   jobProgressed(jobId: $jobId) {
     cursor
     job { id status }
