@@ -85,10 +85,10 @@ describe("access that has ended", () => {
     "by the end of its token": async () => {
       const { token } = await member();
       const header = decodeProtectedHeader(token) as { alg: string };
-      const brief = new SignJWT({ ...decodeJwt(token), exp: Math.floor(Date.now() / 1000) + 5 });
+      const brief = new SignJWT({ ...decodeJwt(token), exp: Math.floor(Date.now() / 1000) + 9 });
       return {
         token: await brief.setProtectedHeader(header).sign(new TextEncoder().encode(jwtSecret)),
-        end: () => pause(5_000),
+        end: () => pause(9_000),
       };
     },
     "by revocation of a key": async () => {
@@ -96,8 +96,8 @@ describe("access that has ended", () => {
       return { token, end: () => run(owner.ask, "revokeApiKey", { apiKeyId: id }) };
     },
     "by the end of a key": async () => {
-      const { token } = await apiKey(new Date(Date.now() + 5_000));
-      return { token, end: () => pause(5_000) };
+      const { token } = await apiKey(new Date(Date.now() + 9_000));
+      return { token, end: () => pause(9_000) };
     },
   };
 
