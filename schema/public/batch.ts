@@ -18,15 +18,7 @@ export function batched<Value>(
   const ofRequest = loaders.get(context) ?? new Map<string, DataLoader<string, unknown>>();
   loaders.set(context, ofRequest);
   const level = levelOf(info);
-  const loader =
-    ofRequest.get(level) ??
-    new DataLoader<string, unknown>(
-      async (ids) => {
-        const found = await load([...new Set(ids)]);
-        return ids.map((each) => found.get(each));
-      },
-      { cache: false },
-    );
+  const loader = ofRequest.get(level) ?? forgetful<string, unknown>(load);
   ofRequest.set(level, loader);
   return loader.load(id) as Promise<Value | undefined>;
 }
@@ -45,16 +37,21 @@ export function gathered<Key, Value>(
 ): (context: PublicContext, key: Key) => Promise<Value | undefined> {
   const known = new WeakMap<PublicContext, DataLoader<Key, Value | undefined>>();
   return (context, key) => {
-    const loader =
-      known.get(context) ??
-      new DataLoader<Key, Value | undefined>(
-        async (keys) => {
-          const found = await read(context, [...new Set(keys)]);
-          return keys.map((each) => found.get(each));
-        },
-        { cache: false },
-      );
+    const loader = known.get(context) ?? forgetful<Key, Value>((keys) => read(context, keys));
     known.set(context, loader);
     return loader.load(key);
   };
+}
+
+/** Asks for each key once, and for all that are asked for at one moment together. */
+function forgetful<Key, Value>(
+  load: (keys: Key[]) => Promise<ReadonlyMap<Key, Value>>,
+): DataLoader<Key, Value | undefined> {
+  return new DataLoader(
+    async (keys) => {
+      const found = await load([...new Set(keys)]);
+      return keys.map((each) => found.get(each));
+    },
+    { cache: false },
+  );
 }
