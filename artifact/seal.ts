@@ -1,5 +1,6 @@
 // Seals what a source hands over into one artifact and commits it: all of it is stored, read back and durable, or nothing is.
 import { tmpdir } from "node:os";
+import { faultPoint } from "#fault-point";
 import { AbortGate } from "./abort-gate.ts";
 import { CatalogueWriter } from "./catalogue-writer.ts";
 import { type ArtifactFacts, describeArtifact, storeDocuments } from "./document-writer.ts";
@@ -88,9 +89,11 @@ export async function seal(options: SealOptions): Promise<SealedArtifact> {
     throw error;
   });
   try {
+    faultPoint("backup.draft-begun");
     const sealed = await sealInto(draft, { ...options, gate, fail: (error) => stop.abort(error) });
     options.signal.throwIfAborted();
     await draft.commit();
+    faultPoint("backup.committed");
     return sealed;
   } catch (error) {
     // What cannot be removed now is swept later: the first failure is the one to tell.
@@ -134,13 +137,16 @@ async function sealInto(draft: Draft, options: SealInto): Promise<SealedArtifact
   if (options.onFinalizing) await gate.pass(options.onFinalizing());
 
   const sealed = await gate.pass(tar.end());
+  faultPoint("backup.artifact-stored");
   await gate.pass(catalogue.end(warnings));
   const listed = await gate.pass(lines.end());
+  faultPoint("backup.catalogue-stored");
   const checked = async <Name extends string>(name: Name, { checksums, ...file }: SealedBytes) => {
     const sha256 = await gate.pass(readBack(draft, name, { ...file, checksums }, options.signal));
     return { name, ...file, sha256 };
   };
   const artifact = await checked(fileNames.artifact, sealed);
+  faultPoint("backup.read-back");
   const told = options.sourceFacts?.();
   const manifest = describeArtifact({
     ids,
@@ -156,6 +162,7 @@ async function sealInto(draft: Draft, options: SealInto): Promise<SealedArtifact
     catalogue: await checked(fileNames.catalogue, listed),
   });
   const documents = await gate.pass(storeDocuments(draft, manifest));
+  faultPoint("backup.documents-stored");
   for (const file of documents.files) await gate.pass(checkReadBack(draft, file, options.signal));
   return {
     manifest,

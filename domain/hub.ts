@@ -1,4 +1,5 @@
 // Everything a verb of the domain may lean on, handed in from outside: the database, the vault, and those who want to know.
+import { faultPoint } from "#fault-point";
 import { Prisma } from "../prisma/client/client.ts";
 import type { Database } from "../prisma/connect.ts";
 import type { WalledDatabase } from "../prisma/wall.ts";
@@ -82,7 +83,15 @@ export async function transact<T>(
       jobDue: () => announcements.set("due", () => told.jobDue()),
     };
     try {
-      const result = await hub.db.$transaction((tx) => work(tx, announce), { timeout: 15_000, maxWait: 10_000 });
+      const result = await hub.db.$transaction(
+        async (tx) => {
+          const done = await work(tx, announce);
+          faultPoint("hub.before-commit");
+          return done;
+        },
+        { timeout: 15_000, maxWait: 10_000 },
+      );
+      faultPoint("hub.committed");
       for (const tell of announcements.values()) tell();
       return result;
     } catch (error) {

@@ -14,6 +14,7 @@ import {
   tar,
   zip,
 } from "#artifact/node";
+import { faultPoint } from "#fault-point";
 import type { ClaimedJob, HubClient } from "../clients/hub/hub-client.ts";
 import { HubError } from "../clients/hub/hub-error.ts";
 import type { ProcessIdentity } from "../clients/hub/identity.ts";
@@ -54,14 +55,19 @@ export async function prepareDownload(workshop: Workshop, job: RestoreJob, signa
   const patience = { signal, retryForMs };
   await hub.enterPhase({ ...lease, phase: "PREPARING" }, patience);
   await using draft = await downloads.begin(restore.restoreId);
+  faultPoint("restore.draft-begun");
   const write = restore.form === "SEALED" ? writeSealed : writeOpened;
   const written = await write(workshop, job, draft, signal);
+  faultPoint("restore.written");
   await hub.enterPhase({ ...lease, phase: "FINALIZING" }, patience);
   const { restoreId, tokenHash, fileName } = restore;
   await draft.publish({ restoreId, ...lease, tokenHash, fileName, ...written, expiresAt: null, ended: null });
+  faultPoint("restore.published");
   try {
     const { expiresAt } = await hub.completeRestore({ ...lease, sizeBytes: written.size }, patience);
+    faultPoint("restore.completed");
     await downloads.confirm(restoreId, new Date(expiresAt));
+    faultPoint("restore.confirmed");
   } catch (error) {
     if (error instanceof HubError && !error.retryable) await downloads.forget(restoreId);
     throw error;
@@ -77,6 +83,7 @@ async function writeOpened(
   const { jobId, leaseEpoch } = job;
   const { sealed } = await workshop.hub.claimSecrets({ jobId, leaseEpoch }, { signal, retryForMs });
   const { identities } = secretsSchema.parse(await workshop.identity.open(sealed));
+  faultPoint("restore.keys-opened");
   const artifact = await openSnapshot({ ...placeOf(workshop, job), signal }, identities);
   try {
     return await writeEntries(workshop, job, { artifact, draft, signal });

@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import { faultPoint } from "#fault-point";
 import { Delivery } from "./delivery.ts";
 
 const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
@@ -81,6 +82,7 @@ export class PreparedDownloads {
       path,
       publish: async (record) => {
         await rename(path, join(directory, "download"));
+        faultPoint("restore.renamed");
         await this.#write(record);
         published = true;
       },

@@ -1,6 +1,7 @@
 // Makes one snapshot: connects to the source, seals what it gives, and tells the hub.
 import * as z from "zod";
 import { type Entry, type SealProgress, seal, type Warning } from "#artifact/node";
+import { faultPoint } from "#fault-point";
 import type { ClaimedJob } from "../clients/hub/hub-client.ts";
 import type { JobProgress } from "../clients/hub/progress-channel.ts";
 import packageJson from "../package.json" with { type: "json" };
@@ -31,6 +32,7 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
     hub.recordLog({ jobId, leaseEpoch, kind, step, lines }, { signal }),
   );
   await using connected = await connectSource(workshop, job, { trustsNewHost: false, log: jobLog.add, signal });
+  faultPoint("backup.connected");
   await enter("PULLING");
   const warnings = new WarningList();
   const watched = await watch(connected.entries(warnings.add), connected, (progress) =>
@@ -52,6 +54,7 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
     spoolDirectory: tempBase,
     onProgress: watched.onProgress,
     onFinalizing: async () => {
+      faultPoint("backup.pulled");
       await jobLog.flush();
       if (isStrict(source.config)) refusePartial(warnings.kept);
       await enter("FINALIZING");
@@ -72,6 +75,7 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
     },
     patience,
   );
+  faultPoint("backup.completed");
 }
 
 const strictness = z.object({ strict: z.boolean() }).catch({ strict: false });
@@ -100,6 +104,7 @@ async function watch(entries: AsyncIterable<Entry>, source: Source, report: (pro
   let currentPath = "";
   async function* noting(): AsyncGenerator<Entry> {
     for await (const entry of entries) {
+      if (currentPath === "") faultPoint("backup.first-entry");
       currentPath = typeof entry.path === "string" ? entry.path : "";
       yield entry;
     }

@@ -1,5 +1,6 @@
 // Opens the secrets of a claimed job and connects to its source.
 import * as z from "zod";
+import { faultPoint } from "#fault-point";
 import type { ClaimedJob } from "../clients/hub/hub-client.ts";
 import { JobRefusedError } from "./failure.ts";
 import { type Kind, sourceKinds } from "./sources/kinds.ts";
@@ -36,6 +37,7 @@ export async function connectSource(
     ? (await hub.claimSecrets({ jobId, leaseEpoch }, { signal, retryForMs: leaseSeconds * 1000 })).sealed
     : null;
   const secrets = sealed === null ? {} : secretsSchema.parse(await identity.open(sealed));
+  faultPoint("backup.secrets-opened");
   const { config, hostKey, jumpHostKey } = source;
   const pinned = { hostKey, jumpHostKey };
   return kind.connect({ config, secrets, pinned, allowedNetworks, tempBase, log, signal });

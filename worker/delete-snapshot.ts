@@ -1,5 +1,6 @@
 // Removes the bytes of a snapshot, and says so only when they are gone. May run twice.
 import { snapshotDirectory } from "#artifact/node";
+import { faultPoint } from "#fault-point";
 import type { ClaimedJob } from "../clients/hub/hub-client.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -8,7 +9,10 @@ export async function deleteSnapshot({ hub, storage }: Workshop, job: ClaimedJob
   if (!snapshot) throw new Error("a deletion without a snapshot");
   const patience = { signal, retryForMs: leaseSeconds * 1000 };
   await hub.enterPhase({ jobId, leaseEpoch, phase: "DELETING" }, patience);
+  faultPoint("deletion.begun");
   const { sourceId, snapshotId } = snapshot;
   await storage.remove(snapshotDirectory({ tenantId, sourceId, snapshotId }));
+  faultPoint("deletion.removed");
   await hub.completeJob({ jobId, leaseEpoch }, patience);
+  faultPoint("deletion.completed");
 }

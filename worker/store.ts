@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import type { Logger } from "pino";
 import * as z from "zod";
 import { localStorage, type Storage } from "#artifact/node";
+import { faultPoint } from "#fault-point";
 import type { HubClient } from "../clients/hub/hub-client.ts";
 
 /** The restore service looks for it to learn whose store a directory is. */
@@ -45,7 +46,9 @@ async function ownerIn(marker: string): Promise<string | null> {
 export async function cleanStore(storage: Storage, hub: HubClient, log: Logger): Promise<void> {
   const swept = await storage.sweep();
   if (swept > 0) log.info({ swept }, "removed unfinished snapshots of an earlier start");
+  faultPoint("store.swept");
   await removeDisowned(storage, hub, log);
+  faultPoint("store.reconciled");
 }
 
 async function removeDisowned(storage: Storage, hub: HubClient, log: Logger): Promise<void> {

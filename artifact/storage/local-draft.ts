@@ -1,6 +1,7 @@
 // One directory in the making: written under a hidden name, made durable, and renamed as a whole.
 import { lstat, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { faultPoint } from "#fault-point";
 import { StorageError } from "../errors.ts";
 import { DurableFile } from "./durable-file.ts";
 import { checkFileName, fileReader, translated } from "./local-file.ts";
@@ -54,8 +55,10 @@ export async function beginDraft(place: DraftPlace): Promise<Draft> {
         await syncDirectory(staging);
         if (await exists(target))
           throw new StorageError("STORAGE_UNAVAILABLE", "There is a stored directory of that name already.");
+        faultPoint("backup.staging-synced");
         await rename(staging, target);
         try {
+          faultPoint("backup.renamed");
           await syncDirectory(dirname(target));
         } catch (error) {
           // Not durable is not committed: nobody may find it.

@@ -2,6 +2,7 @@
 import { constants, type Dirent } from "node:fs";
 import { lstat, mkdir, open, readdir, realpath, rename, rm, statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { faultPoint } from "#fault-point";
 import { StorageError } from "../errors.ts";
 import { idPattern } from "../snapshot-directory.ts";
 import { beginDraft, type DraftPlace, finishReplacing, syncDirectory } from "./local-draft.ts";
@@ -70,6 +71,7 @@ export function localStorage(base: string): Storage {
         // place goes first, or it might come back as that.
         for (const path of [replacing, target]) {
           await rename(path, removed).catch(ignoreMissing);
+          if (path === target) faultPoint("deletion.out-of-sight");
           await rm(removed, { recursive: true, force: true });
         }
         await syncDirectory(above);

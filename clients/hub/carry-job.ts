@@ -1,5 +1,6 @@
 // Carries one job from its claim to its end, and reports that end to the hub whatever it is.
 import type { Logger } from "pino";
+import { faultPoint } from "#fault-point";
 import type { ClaimedJob, HubClient } from "./hub-client.ts";
 import type { KeepAlive } from "./keep-alive/keep-alive.ts";
 import { LeaseLostError } from "./keep-alive/lease.ts";
@@ -40,7 +41,9 @@ export async function carryJob<Job extends ClaimedJob>(
   try {
     try {
       log.info("job begun");
+      faultPoint("job.claimed");
       await perform(job, signal);
+      faultPoint("job.performed");
       log.info("job done");
     } catch (error) {
       const cause = signal.aborted ? signal.reason : error;

@@ -1,4 +1,5 @@
 // The outbox: which doorbells are still to be rung, and which again. Any number of hubs work through it side by side.
+import { faultPoint } from "#fault-point";
 import type { Database } from "../../prisma/connect.ts";
 
 export interface Bell {
@@ -28,7 +29,9 @@ export async function ringNew(db: Database, ring: (bell: Bell) => Promise<boolea
        WHERE o.rung_at IS NULL AND coalesce(j.not_before <= now(), true)
        ORDER BY o.id LIMIT ${batchSize} FOR UPDATE OF o SKIP LOCKED`;
     // A job that somebody found by polling while Redis was away needs no bell any more.
+    faultPoint("relay.bells-locked");
     const rung = await ringAll(bells, async (bell) => !bell.waiting || ring(bell));
+    faultPoint("relay.bells-rung");
     await tx.$executeRaw`UPDATE outbox SET rung_at = now() WHERE id = ANY(${rung}::bigint[])`;
     return rung.length === batchSize;
   }, transaction);

@@ -11,6 +11,9 @@ import { lineage, reachesBuilder, readDockerfile } from "./dockerfile.ts";
 import { runtimeClosure } from "./imports.ts";
 
 const root = join(import.meta.dirname, "../..");
+const aliases = Object.fromEntries(
+  Object.entries(packageJson.imports).map(([name, path]) => [name, typeof path === "string" ? path : path.default]),
+);
 const textOf = (path: string) => readFileSync(join(root, path), "utf8");
 
 const names = z.array(z.string());
@@ -126,7 +129,7 @@ describe("Dockerfile", () => {
       const [, entry = ""] = /^\["node", "(.+)"\]$/.exec(line[0]?.last.CMD ?? "") ?? [];
       assert.ok(existsSync(join(root, entry)), `${entry} is not there`);
       const copied = line.flatMap(({ copies }) => copies.flatMap(({ sources }) => sources));
-      const closure = runtimeClosure(root, entry, packageJson.imports);
+      const closure = runtimeClosure(root, entry, aliases);
       assert.ok(closure.size > 10);
       for (const file of closure) {
         assert.ok(existsSync(join(root, file)), `${file} is not there`);

@@ -4,8 +4,22 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Database } from "../../prisma/connect.ts";
 import { leanProcess } from "../../server/one-machine/lean-process.ts";
-import type { StagedHub } from "./hub.ts";
+import { type Fault, faulty } from "../faults/kit/fault.ts";
+import type { StagedRedis } from "./redis.ts";
+
+/** What a worker or a restore service stands on: a hub of this process, or one of its own. */
+export interface StagedGround {
+  readonly db: Database;
+  /** Base of the private surface, as `HUB_BASE_URL`. */
+  readonly privateUrl: string;
+  readonly redis: Pick<StagedRedis, "url">;
+  /** Where download links point. */
+  readonly restorePort: number;
+  /** Makes a worker and its token. */
+  enrol(role: "BACKUP" | "RESTORE"): Promise<WorkerIdentity>;
+}
 
 /** Disposing ends the process (SIGTERM, then SIGKILL) and removes its directories, unless they were given. */
 export interface StagedProcess extends AsyncDisposable {
@@ -30,22 +44,23 @@ export interface StagedProcessOptions {
   readonly storageBase?: string;
   readonly identity?: WorkerIdentity;
   readonly env?: Readonly<Record<string, string>>;
+  readonly fault?: Fault;
 }
 
-export function stageWorker(hub: StagedHub, options: StagedProcessOptions = {}): Promise<StagedProcess> {
+export function stageWorker(hub: StagedGround, options: StagedProcessOptions = {}): Promise<StagedProcess> {
   return stageProcess(hub, "worker", options);
 }
 
 /** Reads the store at `storageBase`, and serves downloads at the hub's `restorePort`. */
 export function stageRestore(
-  hub: StagedHub,
+  hub: StagedGround,
   options: StagedProcessOptions & { storageBase: string },
 ): Promise<StagedProcess> {
   return stageProcess(hub, "restore", options);
 }
 
 async function stageProcess(
-  hub: StagedHub,
+  hub: StagedGround,
   kind: "worker" | "restore",
   options: StagedProcessOptions,
 ): Promise<StagedProcess> {
@@ -59,7 +74,8 @@ async function stageProcess(
   const redisFile = join(directory, "redis-url");
   await writeFile(tokenFile, token, { mode: 0o600 });
   await writeFile(redisFile, hub.redis.url, { mode: 0o600 });
-  const child = spawn(process.execPath, [join(import.meta.dirname, "..", "..", kind, "main.ts")], {
+  const { args, env: faultEnv } = faulty(options.fault);
+  const child = spawn(process.execPath, [...args, join(import.meta.dirname, "..", "..", kind, "main.ts")], {
     env: {
       ...leanProcess,
       PATH: process.env.PATH ?? "",
@@ -72,12 +88,13 @@ async function stageProcess(
       SOURCE_ALLOWED_NETWORKS: "127.0.0.0/8",
       RESTORE_PORT: String(hub.restorePort),
       RESTORE_PUBLIC_URL: `http://127.0.0.1:${hub.restorePort}`,
+      ...faultEnv,
       ...options.env,
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
   // What an earlier process of the same identity left behind does not count.
-  await hub.running.hub.db.worker.updateMany({
+  await hub.db.worker.updateMany({
     where: given ? { id } : { name: "newcomer" },
     data: { status: "OFFLINE" },
   });
@@ -116,15 +133,14 @@ async function stageProcess(
 
 /** The id of the worker that came online. */
 async function online(
-  hub: StagedHub,
+  hub: StagedGround,
   where: { id: string } | { name: string },
   child: ChildProcess,
   lines: readonly string[],
 ): Promise<string> {
   const deadline = performance.now() + 30_000;
-  const { db } = hub.running.hub;
   for (;;) {
-    const row = await db.worker.findFirst({ where: { ...where, status: "ONLINE" } });
+    const row = await hub.db.worker.findFirst({ where: { ...where, status: "ONLINE" } });
     if (row) return row.id;
     if (child.exitCode !== null || performance.now() > deadline)
       throw new Error(`the process did not come online:\n${lines.slice(-10).join("\n")}`);

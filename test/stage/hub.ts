@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { Writable } from "node:stream";
 import { enrol, enrolWorker } from "../../domain/enrolments.ts";
+import type { Database } from "../../prisma/connect.ts";
 import type { EdgeConfig, HubConfig } from "../../server/config.ts";
 import type { FirstOwner } from "../../server/first-owner.ts";
 import { type RunningHub, startHub } from "../../server/hub.ts";
@@ -14,6 +15,8 @@ import { type StagedRedis, stageRedis } from "./redis.ts";
 /** Disposing ends the hub and everything it stands on. */
 export interface StagedHub extends AsyncDisposable {
   readonly running: RunningHub;
+  /** The whole database, as the platform sees it. */
+  readonly db: Database;
   readonly databaseUrl: string;
   readonly redis: StagedRedis;
   readonly graphqlUrl: string;
@@ -97,6 +100,7 @@ export async function stageHub(terms: StagedTerms = {}): Promise<StagedHub> {
   const stack = started.move();
   return {
     running,
+    db: running.hub.platform,
     databaseUrl,
     redis,
     graphqlUrl: `http://127.0.0.1:${running.publicPort}/graphql`,

@@ -12,7 +12,7 @@ export interface StagedTenant {
 }
 
 /** Signs in as the hub's owner and makes a tenant. */
-export async function stageTenant(hub: StagedHub, name = "Acme"): Promise<StagedTenant> {
+export async function stageTenant(hub: Pick<StagedHub, "graphqlUrl" | "owner">, name = "Acme"): Promise<StagedTenant> {
   const token = await signIn(hub.graphqlUrl, hub.owner);
   const ask = client(hub.graphqlUrl, token);
   const made = await ask(
@@ -50,9 +50,9 @@ export async function stageTenant(hub: StagedHub, name = "Acme"): Promise<Staged
 }
 
 /** Deletions of this hub are due at once: nobody waits a week in a test. */
-export async function deleteAtOnce(hub: StagedHub): Promise<void> {
+export async function deleteAtOnce(hub: Pick<StagedHub, "db">): Promise<void> {
   const key = "snapshot_deletion_grace_hours";
-  await hub.running.hub.db.systemSetting.upsert({ where: { key }, create: { key, value: 0 }, update: { value: 0 } });
+  await hub.db.systemSetting.upsert({ where: { key }, create: { key, value: 0 }, update: { value: 0 } });
 }
 
 /** Asks every 50 ms until the job has ended; throws after `withinMs`. */

@@ -1,7 +1,7 @@
 // A real MariaDB server for one test: throw-away data of its own, on a port of the loopback address and on a Unix socket.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
-import { chmod, cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -56,6 +56,7 @@ export async function stageMariadb({ tls = true, settings = [] }: MariadbOptions
   await chmod(files, 0o755);
   await cp(await freshData(), join(files, "data"), { recursive: true });
   const socket = join(files, "socket");
+  await mkdir(join(files, "temporary"));
   const port = await freePort();
   const authority = await makeCertificate(files);
   const { cert, key } = { cert: join(files, "cert.pem"), key: join(files, "key.pem") };
@@ -131,6 +132,8 @@ async function start(files: string, settings: readonly string[]): Promise<ChildP
       ...[`--reuid=${serviceUser}`, `--regid=${serviceUser}`, "--clear-groups", ...diesWithParent, "--"],
       ...["mariadbd", "--no-defaults", `--datadir=${join(files, "data")}`, "--bind-address=127.0.0.1"],
       ...["--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF"],
+      // Of its own: a server that starts removes temporary tables from there, also those of another one.
+      `--tmpdir=${files}/temporary`,
       ...["--character-set-server=utf8mb4", `--log-error=${errors}`, `--pid-file=${join(files, "pid")}`],
       ...lean,
       ...settings,

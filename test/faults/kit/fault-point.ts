@@ -1,0 +1,34 @@
+// Fails where it is told to: stands in for artifact/fault-point.ts in processes that are started with `--conditions=faults`.
+import { appendFileSync, closeSync, openSync } from "node:fs";
+import type { FaultPoint } from "../../../artifact/fault-point.ts";
+
+/** What happens at a point. `stop` is SIGSTOP: somebody else lets the process go on. */
+type Action = "kill" | "stop" | "abort" | "throw";
+
+/** `<point>:<action>`, and the how manieth time [1] that the point is passed: `backup.renamed:kill:2`. */
+const [wanted, action, nth = "1"] = (process.env.XVAULT_FAULT ?? "").split(":") as [FaultPoint?, Action?, string?];
+/** A file that says that it has happened: a process that is started again afterwards goes on. */
+const onceFile = process.env.XVAULT_FAULT_ONCE;
+/** Gets a line for every point that is passed. */
+const traceFile = process.env.XVAULT_FAULT_TRACE;
+
+let passed = 0;
+
+export function faultPoint(name: FaultPoint): void {
+  if (traceFile) appendFileSync(traceFile, `${name}\n`);
+  if (name !== wanted || ++passed !== Number(nth) || !isFirst()) return;
+  if (action === "kill") process.kill(process.pid, "SIGKILL");
+  else if (action === "stop") process.kill(process.pid, "SIGSTOP");
+  else if (action === "abort") process.abort();
+  else throw new Error(`made to fail at ${name}`);
+}
+
+function isFirst(): boolean {
+  if (!onceFile) return true;
+  try {
+    closeSync(openSync(onceFile, "wx"));
+    return true;
+  } catch {
+    return false;
+  }
+}
