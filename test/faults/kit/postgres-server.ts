@@ -2,8 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readdir, readFile, rm } from "node:fs/promises";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -36,7 +35,13 @@ export async function stagePostgresServer(): Promise<StagedPostgres> {
   const account = await serviceAccount();
   const folder = await serviceFolder(home, "postgres", account);
   stack.defer(() => rm(dirname(folder), { recursive: true, force: true }));
-  const made = await startPostgres({ folder, account, password: randomBytes(16).toString("hex"), settings, onLine() {} });
+  const made = await startPostgres({
+    folder,
+    account,
+    password: randomBytes(16).toString("hex"),
+    settings,
+    onLine() {},
+  });
   const { url } = made;
   await migrate(url);
   // From here on it is the test's own child, which nobody starts again behind its back.
