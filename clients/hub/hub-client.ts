@@ -98,8 +98,10 @@ export function connectHub({ baseUrl, token, signal: ended }: HubAccess) {
       try {
         return (await send({ endpoint, token, body, interrupted })) as Result;
       } catch (error) {
-        const pauseMs = Math.random() * Math.min(firstPauseMs * 2 ** attempt, longestPauseMs);
-        if (!(error instanceof HubError && error.retryable) || performance.now() + pauseMs >= giveUpAt) throw error;
+        const leftMs = giveUpAt - performance.now();
+        if (!(error instanceof HubError && error.retryable) || leftMs <= 0) throw error;
+        // The last try is made at the very end, however long the pauses have become.
+        const pauseMs = Math.min(Math.random() * Math.min(firstPauseMs * 2 ** attempt, longestPauseMs), leftMs);
         await pause(pauseMs, undefined, { signal: interrupted }).catch(() => interrupted.throwIfAborted());
       }
     }
