@@ -11,6 +11,8 @@ import { typesOverSsh } from "./rules/source-config.ts";
 import { readSetting } from "./settings.ts";
 import { beginDeletion } from "./snapshots.ts";
 import { parseDraft } from "./source-tests.ts";
+import { besideHeldJobs } from "./suspects.ts";
+import { setDeadline } from "./time-limits.ts";
 import { requireWorker, serves } from "./workers.ts";
 
 /** What names of downloads end in. */
@@ -32,6 +34,7 @@ export interface ClaimedJob {
   readonly type: JobType;
   readonly leaseEpoch: number;
   readonly leaseSeconds: number;
+  readonly timeLimitSeconds: number;
   readonly attempt: number;
   readonly source: ClaimedSource | null;
   readonly backup: { snapshotId: string; recipients: string[]; maxBytes: bigint | null } | null;
@@ -98,6 +101,8 @@ function claimNext(
     const { jobTypes, sourceTypes, stores } = serves(row);
     const wanted = types.filter((type) => jobTypes.includes(type));
     if (row.status === "DRAINING" || row.drainedAt !== null || wanted.length === 0) return null;
+    const fitting = await besideHeldJobs(tx, row.id);
+    if (fitting === null) return null;
     const snapshotId = newId("snapshot", await now(tx));
     const [claimed] = await tx.$queryRaw<{ id: string; tenant_id: string }[]>`
       UPDATE jobs SET status = 'RUNNING', worker_id = ${row.id}, attempt = attempt + 1,
@@ -113,7 +118,7 @@ function claimNext(
           LEFT JOIN sources s ON s.id = j.source_id
           LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM jobs WHERE status IN ('RUNNING', 'FINALIZING') GROUP BY 1) running
             ON running.tenant_id = j.tenant_id
-        WHERE j.status = 'QUEUED' AND j.not_before <= now()
+        WHERE j.status = 'QUEUED' AND j.not_before <= now() AND ${fitting}
           AND (t.max_running_jobs IS NULL OR COALESCE(running.jobs, 0) < t.max_running_jobs)
           AND j.type = ANY(${wanted}::text[]::job_type[])
           AND ((s.id IS NULL AND j.source_draft IS NULL)
@@ -160,6 +165,7 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
     type: job.type,
     leaseEpoch: job.leaseEpoch,
     leaseSeconds: hub.terms.leaseSeconds,
+    timeLimitSeconds: await setDeadline(tx, job),
     attempt: job.attempt,
     source: await describeSource(tx, job),
     backup: job.attemptSnapshotId

@@ -106,6 +106,7 @@ export interface HubConfig {
   readonly allowedNetworks: readonly string[];
   readonly sourceTestsPerMinute: number;
   readonly retryDelaysSeconds: readonly number[];
+  readonly lostDelaysSeconds: readonly number[];
   /** Without a trailing slash. */
   readonly restorePublicUrl: string;
   readonly logLevel: string;
@@ -168,6 +169,8 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
     sweepSeconds: values.HUB_SWEEP_SECONDS,
     retentionIntervalHours: values.RETENTION_EVALUATION_INTERVAL_HOURS,
     retryDelaysSeconds: [5, 30],
+    // Together with the lease, a sweep and a look at the queue the first keeps to 75 seconds from a worker's death to the next claim.
+    lostDelaysSeconds: [2, 30],
     restorePublicUrl: values.RESTORE_PUBLIC_URL.replace(/\/+$/, ""),
     logLevel: values.LOG_LEVEL,
     edge: {

@@ -8,7 +8,7 @@ import { graphql } from "./graphql.ts";
 import { HubError } from "./hub-error.ts";
 
 /** The version of the private protocol that this client speaks. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** How long one try may take. */
 const callTimeoutMs = 10_000;
@@ -28,7 +28,7 @@ const documents = {
   claimJob: graphql(
     `mutation ClaimJob($input: ClaimJobInput!) {
       claimJob(input: $input) {
-        jobId tenantId type leaseEpoch leaseSeconds attempt
+        jobId tenantId type leaseEpoch leaseSeconds timeLimitSeconds attempt
         source { sourceId type config hostKey jumpHostKey hasCredential }
         backup { snapshotId recipients maxBytes }
         snapshot { snapshotId sourceId manifestSha256 artifactSha256 storageWorkerId }

@@ -86,6 +86,7 @@ export async function stageHub(terms: StagedTerms = {}): Promise<StagedHub> {
         sweepSeconds: 0.5,
         retentionIntervalHours: 6,
         retryDelaysSeconds: [0.2],
+        lostDelaysSeconds: [0.2],
         allowedNetworks: ["127.0.0.0/8"],
         sourceTestsPerMinute: 1000,
         restorePublicUrl: `http://127.0.0.1:${restorePort}`,
