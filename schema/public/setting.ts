@@ -19,6 +19,12 @@ const SettingKey = builder.enumType("SettingKey", {
       value: "tenant_deletion_grace_days",
       description: settings.tenant_deletion_grace_days.description,
     },
+    SCRUB_INTERVAL_DAYS: { value: "scrub_interval_days", description: settings.scrub_interval_days.description },
+    DRILL_INTERVAL_DAYS: { value: "drill_interval_days", description: settings.drill_interval_days.description },
+    SCRUB_RATE_MB_PER_SECOND: {
+      value: "scrub_rate_mb_per_second",
+      description: settings.scrub_rate_mb_per_second.description,
+    },
   } as const,
 });
 
