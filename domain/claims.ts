@@ -1,7 +1,8 @@
 // Hands the next due job to a worker under a new lease, with what it needs to do it.
-import type { Job, JobType, RestoreForm, SourceType } from "../prisma/client/client.ts";
+import type { Depth, Job, JobType, RestoreForm, SourceType } from "../prisma/client/client.ts";
 import type { WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
+import { checkRate } from "./checks.ts";
 import { SnapshotInUseError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
@@ -53,6 +54,7 @@ export interface ClaimedJob {
     maxDownloadBytes: bigint | null;
     fileName: string;
   } | null;
+  readonly check: { depth: Depth; maxBytesPerSecond: bigint | null } | null;
 }
 
 /**
@@ -116,11 +118,12 @@ function claimNext(
             AND (t.status = 'ACTIVE' OR j.type = 'RESTORE'
               OR (t.status = 'DELETING' AND t.deletion_due_at <= now() AND j.type = 'DELETE_SNAPSHOT'))
           LEFT JOIN sources s ON s.id = j.source_id
-          LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM jobs WHERE status IN ('RUNNING', 'FINALIZING') GROUP BY 1) running
+          LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM jobs WHERE status IN ('RUNNING', 'FINALIZING') AND type <> 'VERIFY' GROUP BY 1) running
             ON running.tenant_id = j.tenant_id
         WHERE j.status = 'QUEUED' AND j.not_before <= now() AND ${fitting}
-          AND (t.max_running_jobs IS NULL OR COALESCE(running.jobs, 0) < t.max_running_jobs)
+          AND (t.max_running_jobs IS NULL OR j.type = 'VERIFY' OR COALESCE(running.jobs, 0) < t.max_running_jobs)
           AND j.type = ANY(${wanted}::text[]::job_type[])
+          AND (j.type <> 'VERIFY' OR (j.verify_depth = 'CONTENT') = ${row.role === "RESTORE"})
           AND ((s.id IS NULL AND j.source_draft IS NULL)
             OR COALESCE(s.type::text, j.source_draft->>'type') = ANY(${sourceTypes}::text[]))
           AND (j.type <> 'BACKUP' OR s.host_key IS NOT NULL
@@ -190,6 +193,7 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
       maxDownloadBytes: maxDownloadMiB === 0 ? null : BigInt(maxDownloadMiB) * 1_048_576n,
       fileName: `${restore.snapshotId}.${endings[restore.form]}`,
     },
+    check: job.type === "VERIFY" ? { depth: job.verifyDepth ?? "BYTES", maxBytesPerSecond: await checkRate(tx) } : null,
   };
 }
 

@@ -101,7 +101,8 @@ export function retryRefusal({ type, status }: Pick<Job, "type" | "status">): st
   if (!isEnded(status)) return "This job is still under way: wait for its end, or cancel it first.";
   if (status === "COMPLETED") return "This job is completed: there is nothing to try again.";
   if (type === "RESTORE") return "Start a new restore instead: the link of this one was shown once and works no more.";
-  if (type === "VERIFY") return "The platform checks this snapshot again by itself.";
+  if (type === "VERIFY")
+    return "Ask for another check instead, with verifySnapshot: the platform makes one by itself as well.";
   return null;
 }
 

@@ -14,7 +14,7 @@ export const protocol = { oldest: 1, newest: 2 } as const;
 
 const jobTypesOf: Record<WorkerRole, readonly JobType[]> = {
   BACKUP: ["BACKUP", "TEST_SOURCE", "DELETE_SNAPSHOT", "VERIFY"],
-  RESTORE: ["RESTORE"],
+  RESTORE: ["RESTORE", "VERIFY"],
 };
 
 const capabilitiesInput = z.object({

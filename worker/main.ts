@@ -7,7 +7,7 @@ import { withAccount } from "../clients/hub/account.ts";
 import { carryJob } from "../clients/hub/carry-job.ts";
 import { takeClaims } from "../clients/hub/claims.ts";
 import { listenForDoorbell } from "../clients/hub/doorbell.ts";
-import { connectHub } from "../clients/hub/hub-client.ts";
+import { type ClaimedJob, connectHub } from "../clients/hub/hub-client.ts";
 import { ProcessIdentity } from "../clients/hub/identity.ts";
 import { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
 import { createLog } from "../clients/hub/log.ts";
@@ -17,10 +17,12 @@ import { admit } from "./admission.ts";
 import { defaultStorageBase, readWorkerConfig, type WorkerConfig } from "./config.ts";
 import { failureOf } from "./failure.ts";
 import { performJob, servedJobTypes } from "./perform.ts";
-import { cleanStore, openStore } from "./store.ts";
+import { cleanStore, openStore, ownsStore } from "./store.ts";
 import type { Workshop } from "./workshop.ts";
 
 const pollMs = 5_000;
+/** Nobody waits for those that come in turn; the others ring. */
+const checkPollMs = 15_000;
 const drainMs = 12_000;
 
 /**
@@ -41,8 +43,15 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   const admission = await admit({ hub, keepAlive, identity, workerId, storageBase, log, signal });
   await cleanStore(storage, hub, log);
   const progress = starting.use(connectProgress({ redisUrl, log }));
-  const workshop: Workshop = { hub, identity, storage, progress, workerId, tempBase, allowedNetworks };
+  const workshop: Workshop = {
+    ...{ hub, identity, storage, progress, workerId, tempBase, allowedNetworks },
+    ownsStore: () => ownsStore(storageBase, workerId),
+  };
   const { heartbeatSeconds } = admission;
+  const perform = (job: ClaimedJob, stopping: AbortSignal) =>
+    carryJob(job, (claimed, ending) => performJob(workshop, claimed, ending), {
+      ...{ hub, keepAlive, heartbeatSeconds, stopping, log, failureOf },
+    });
   const claims = starting.use(
     takeClaims({
       atOnce: concurrency,
@@ -53,19 +62,26 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
         const freeBytes = await storage.freeBytes();
         admission.tellFreeBytes(freeBytes);
         const isFull = freeBytes !== null && freeBytes < reserveBytes;
-        return hub.claimJob({ types: servedJobTypes.filter((type) => !(isFull && type === "BACKUP")) });
+        return hub.claimJob({
+          types: servedJobTypes.filter((type) => type !== "VERIFY" && !(isFull && type === "BACKUP")),
+        });
       },
-      perform: (job, stopping) =>
-        carryJob(job, (claimed, ending) => performJob(workshop, claimed, ending), {
-          ...{ hub, keepAlive, heartbeatSeconds, stopping, log, failureOf },
-        }),
+      perform,
     }),
   );
-  const onRing = (jobId: string) => {
+  // Checks take a place of their own, so that nothing waits for them, and give it up at once.
+  const checks = starting.use(
+    takeClaims({
+      ...{ atOnce: 1, pollMs: checkPollMs, drainMs: 0, log, perform },
+      claim: () => hub.claimJob({ types: ["VERIFY"] }),
+    }),
+  );
+  const ring = (jobId: string) => {
     claims.ring();
+    checks.ring();
     keepAlive.attend(jobId);
   };
-  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing, log }));
+  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing: ring, log }));
   starting.defer(() => admission.drain());
   const running = starting.move();
   log.info({ storageBase, concurrency }, "worker started");

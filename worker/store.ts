@@ -34,6 +34,11 @@ export async function openStore(base: string, workerId: string): Promise<Storage
   return localStorage(base);
 }
 
+/** Whether the store at `base` is there and says that it is this worker's. */
+export async function ownsStore(base: string, workerId: string): Promise<boolean> {
+  return (await ownerIn(join(base, markerName))) === workerId;
+}
+
 async function ownerIn(marker: string): Promise<string | null> {
   try {
     return markerSchema.parse(JSON.parse(await readFile(marker, "utf8"))).workerId;

@@ -114,6 +114,7 @@ export const expected: Readonly<Record<string, string>> = {
   "Mutation.undeleteSnapshot": "401 403 403 yes yes none yes 401 none",
   "Mutation.undeleteTenant": "401 403 403 403 yes none 403 401 yes",
   "Mutation.unpinSnapshot": "401 403 403 yes yes none yes 401 none",
+  "Mutation.verifySnapshot": "401 403 yes yes yes none yes 401 none",
   "Mutation.updateCredential": "401 403 403 yes yes none yes 401 none",
   "Mutation.updateMember": "401 403 403 yes yes none 403 401 none",
   "Mutation.updateSchedule": "401 403 403 yes yes none yes 401 none",
