@@ -69,7 +69,7 @@ export type Transaction = Prisma.TransactionClient;
  * A write conflict or deadlock is tried again, three times in all, so `work` must do nothing but use its transaction.
  */
 export async function transact<T>(
-  hub: Hub,
+  hub: Pick<Hub, "db" | "announce">,
   work: (tx: Transaction, announce: Announcements) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
