@@ -31,21 +31,21 @@ export type FsckOptions = Omit<Grounds, "leaseSeconds" | "graceSeconds"> & {
   readonly leaseSeconds?: number;
   /** @default 3600 */
   readonly graceSeconds?: number;
+  /** How long what was found has to go away by itself. @default 500 */
+  readonly secondLookAfterMs?: number;
 };
-
-const betweenLooksMs = 500;
 
 /**
  * What does not hold. Rows and disks are not read in one moment, so whatever is found is looked for once more: what is gone by then
  * was work under way. Of a worker whose store is not given, no artifact is looked at. Throws where it cannot look.
  */
-export async function fsck(options: FsckOptions): Promise<Finding[]> {
+export async function fsck({ secondLookAfterMs = 500, ...options }: FsckOptions): Promise<Finding[]> {
   const grounds: Grounds = { leaseSeconds: 60, graceSeconds: 3600, ...options };
   const findings: Finding[] = [];
   for (const check of checks) {
     const first = await all(check, grounds);
     if (first.length === 0) continue;
-    await pause(betweenLooksMs, undefined, grounds.signal && { signal: grounds.signal });
+    await pause(secondLookAfterMs, undefined, grounds.signal && { signal: grounds.signal });
     const again = new Set((await all(check, grounds)).map(({ invariant, about }) => `${invariant} ${about}`));
     findings.push(...first.filter(({ invariant, about }) => again.has(`${invariant} ${about}`)));
   }

@@ -63,6 +63,7 @@ describe("xvault fsck", { skip: missingOpenSsh ?? available("age") ?? available(
       stores: [{ workerId: worker.workerId, base: worker.storageBase }],
       temps: [worker.tempBase, service.tempBase],
       graceSeconds: 0,
+      secondLookAfterMs: 0,
       identityOf: keysOf(hub.running.hub),
       oracle: (_, found) => firstDifference(described, found),
       canaries: [canary],
@@ -181,7 +182,7 @@ describe("xvault fsck", { skip: missingOpenSsh ?? available("age") ?? available(
 
   it("finds a planted secret in a table and in a file, as it is and in its disguises (I7)", async () => {
     const say = (text: string) => (tx: Database) =>
-      tx.$executeRaw`UPDATE jobs SET progress = jsonb_build_object('said', ${text}) WHERE id = ${good.jobId}`;
+      tx.$executeRaw`UPDATE jobs SET progress = jsonb_build_object('said', ${text}::text) WHERE id = ${good.jobId}`;
     const secret = Buffer.from(canary);
     for (const text of [
       canary,

@@ -3,8 +3,8 @@ import { Prisma } from "../../../prisma/client/client.ts";
 import { type Check, findingsOf } from "./check.ts";
 
 /**
- * Jobs of schedules answer for a slot, which is unique; deletions are on record with their snapshot; checks of snapshots are the
- * platform's own idea. All others somebody began.
+ * Jobs of schedules answer for a slot, which is unique; deletions are on record with their snapshot, and tests with their source;
+ * checks of snapshots are the platform's own idea. All others somebody began.
  */
 export const allIsOnRecord: Check = (grounds) =>
   findingsOf(
@@ -25,13 +25,14 @@ export const allIsOnRecord: Check = (grounds) =>
         GROUP BY j.id HAVING count(a.id) < j.attempt
       UNION ALL
       SELECT j.id, 'Nobody is on record as having begun it.'
-        FROM jobs j WHERE j.type IN ('BACKUP', 'RESTORE', 'TEST_SOURCE') AND j.schedule_id IS NULL
-          AND NOT EXISTS (SELECT FROM audit_events a WHERE a.tenant_id = j.tenant_id AND a.object_id = j.id
+        FROM jobs j WHERE j.type IN ('BACKUP', 'RESTORE') AND j.schedule_id IS NULL
+          AND NOT EXISTS (SELECT FROM audit_events a WHERE a.tenant_id = j.tenant_id
+            AND (a.object_id = j.id OR a.after->>'jobId' = j.id OR a.object_id = (
+              SELECT r.id FROM restores r WHERE r.tenant_id = j.tenant_id AND r.job_id = j.id))
             AND a.verb NOT IN ('claimJob', 'claimSecrets', 'completeJob', 'completeRestore', 'failJob', 'releaseJob', 'cancelJob'))
-          AND NOT EXISTS (SELECT FROM audit_events a WHERE a.tenant_id = j.tenant_id AND a.after->>'jobId' = j.id)
       UNION ALL
       SELECT object_id, format('%s is on record %s times for it.', verb, count(*))
-        FROM audit_events WHERE verb IN ('startBackup', 'startRestore', 'testSource', 'testSourceDraft')
+        FROM audit_events WHERE verb IN ('startBackup', 'startRestore', 'testSourceDraft')
         GROUP BY object_id, verb HAVING count(*) > 1
       UNION ALL
       SELECT s.id, 'It is deleted, and no job of its deletion is completed.'

@@ -1,5 +1,6 @@
 // The question at the end of every fault test: does everything that is promised still hold? Asked of `xvault fsck`.
 import assert from "node:assert/strict";
+import type { Vault } from "../../../domain/vault.ts";
 import type { Database } from "../../../prisma/connect.ts";
 import { type FsckOptions, fsck } from "../../../server/operator/fsck.ts";
 
@@ -10,10 +11,6 @@ export function keysOf(hub: { readonly db: Database; readonly vault: Vault }): N
     if (!key?.sealedPrivateKey) return null;
     return hub.vault.open({ tenantId, rowId: key.id, kind: "tenant-key" }, key.sealedPrivateKey);
   };
-}
-
-interface Vault {
-  open(place: { tenantId: string; rowId: string; kind: "tenant-key" }, sealed: Uint8Array): string;
 }
 
 /** Fails with what does not hold, and with `when`. Nothing may be under way: what is unfinished has no time left. */
