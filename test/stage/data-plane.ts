@@ -1,6 +1,7 @@
 // Workers and restore services as real processes, to be watched, stopped and killed.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -45,6 +46,12 @@ export interface StagedProcessOptions {
   readonly identity?: WorkerIdentity;
   readonly env?: Readonly<Record<string, string>>;
   readonly fault?: Fault;
+  /** Gets a line for every fault point that is passed. */
+  readonly traceFile?: string;
+  /** Where its temporary directory is, when it has to outlive the process. */
+  readonly tempBase?: string;
+  /** A command that runs it, ends as it ends, and has it as its only child: signals go to that child. */
+  readonly through?: readonly string[];
 }
 
 export function stageWorker(hub: StagedGround, options: StagedProcessOptions = {}): Promise<StagedProcess> {
@@ -66,7 +73,7 @@ async function stageProcess(
 ): Promise<StagedProcess> {
   const directory = await mkdtemp("/var/tmp/xvault-stage-");
   const storageBase = options.storageBase ?? join(directory, "store");
-  const tempBase = join(directory, "temp");
+  const tempBase = options.tempBase ?? join(directory, "temp");
   const joins = options.env?.WORKER_ENROLMENT_TOKEN !== undefined;
   const given = options.identity ?? (joins ? null : await hub.enrol(kind === "worker" ? "BACKUP" : "RESTORE"));
   const { id, token } = given ?? { id: "", token: "" };
@@ -74,8 +81,9 @@ async function stageProcess(
   const redisFile = join(directory, "redis-url");
   await writeFile(tokenFile, token, { mode: 0o600 });
   await writeFile(redisFile, hub.redis.url, { mode: 0o600 });
-  const { args, env: faultEnv } = faulty(options.fault);
-  const child = spawn(process.execPath, [...args, join(import.meta.dirname, "..", "..", kind, "main.ts")], {
+  const { args, env: faultEnv } = faulty(options.fault, options.traceFile);
+  const command = [...(options.through ?? []), process.execPath, ...args];
+  const child = spawn(command[0] ?? "", [...command.slice(1), join(import.meta.dirname, "..", "..", kind, "main.ts")], {
     env: {
       ...leanProcess,
       PATH: process.env.PATH ?? "",
@@ -104,8 +112,9 @@ async function stageProcess(
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, "exit");
-    child.kill(signal);
-    const force = setTimeout(() => child.kill("SIGKILL"), 40_000);
+    const send = (name: NodeJS.Signals) => sendTo(child, name, options.through !== undefined);
+    send(signal);
+    const force = setTimeout(() => send("SIGKILL"), 40_000);
     await exited;
     clearTimeout(force);
   };
@@ -142,8 +151,15 @@ async function online(
   for (;;) {
     const row = await hub.db.worker.findFirst({ where: { ...where, status: "ONLINE" } });
     if (row) return row.id;
-    if (child.exitCode !== null || performance.now() > deadline)
+    if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline)
       throw new Error(`the process did not come online:\n${lines.slice(-10).join("\n")}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** To the process itself: what started it may take signals for its own. */
+function sendTo(child: ChildProcess, signal: NodeJS.Signals, throughAnother: boolean): void {
+  if (!throughAnother) return void child.kill(signal);
+  const pids = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ");
+  for (const pid of pids) process.kill(Number(pid), signal);
 }
