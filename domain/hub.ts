@@ -1,7 +1,8 @@
 // Everything a verb of the domain may lean on, handed in from outside: the database, the vault, and those who want to know.
 import { faultPoint } from "#fault-point";
-import { Prisma } from "../prisma/client/client.ts";
+import type { Prisma } from "../prisma/client/client.ts";
 import type { Database } from "../prisma/connect.ts";
+import { isWriteConflict } from "../prisma/failures.ts";
 import type { WalledDatabase } from "../prisma/wall.ts";
 import type { Actor } from "./actor.ts";
 import type { Announcements } from "./events.ts";
@@ -98,10 +99,6 @@ export async function transact<T>(
       if (attempt >= 3 || !isWriteConflict(error)) throw error;
     }
   }
-}
-
-function isWriteConflict(error: unknown): boolean {
-  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === "P2034";
 }
 
 /** The time of the database: the only clock the domain knows. */
