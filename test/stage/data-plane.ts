@@ -1,7 +1,6 @@
 // Workers and restore services as real processes, to be watched, stopped and killed.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -50,8 +49,6 @@ export interface StagedProcessOptions {
   readonly traceFile?: string;
   /** Where its temporary directory is, when it has to outlive the process. */
   readonly tempBase?: string;
-  /** A command that runs it, ends as it ends, and has it as its only child: signals go to that child. */
-  readonly through?: readonly string[];
 }
 
 export function stageWorker(hub: StagedGround, options: StagedProcessOptions = {}): Promise<StagedProcess> {
@@ -77,29 +74,10 @@ async function stageProcess(
   const joins = options.env?.WORKER_ENROLMENT_TOKEN !== undefined;
   const given = options.identity ?? (joins ? null : await hub.enrol(kind === "worker" ? "BACKUP" : "RESTORE"));
   const { id, token } = given ?? { id: "", token: "" };
-  const tokenFile = join(directory, "token");
-  const redisFile = join(directory, "redis-url");
-  await writeFile(tokenFile, token, { mode: 0o600 });
-  await writeFile(redisFile, hub.redis.url, { mode: 0o600 });
   const { args, env: faultEnv } = faulty(options.fault, options.traceFile);
-  const command = [...(options.through ?? []), process.execPath, ...args];
-  const child = spawn(command[0] ?? "", [...command.slice(1), join(import.meta.dirname, "..", "..", kind, "main.ts")], {
-    env: {
-      ...leanProcess,
-      PATH: process.env.PATH ?? "",
-      HUB_BASE_URL: hub.privateUrl,
-      REDIS_URL_FILE: redisFile,
-      WORKER_ID: id,
-      WORKER_TOKEN_FILE: tokenFile,
-      WORKER_STORAGE_BASE: storageBase,
-      WORKER_TEMP_BASE: tempBase,
-      SOURCE_ALLOWED_NETWORKS: "127.0.0.0/8",
-      RESTORE_PORT: String(hub.restorePort),
-      RESTORE_PUBLIC_URL: `http://127.0.0.1:${hub.restorePort}`,
-      ...faultEnv,
-      ...options.env,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
+  const child = await spawnDataPlane(hub, kind, {
+    ...{ directory, storageBase, tempBase, id, token, args },
+    env: { ...faultEnv, ...options.env },
   });
   // What an earlier process of the same identity left behind does not count.
   await hub.db.worker.updateMany({
@@ -112,9 +90,8 @@ async function stageProcess(
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, "exit");
-    const send = (name: NodeJS.Signals) => sendTo(child, name, options.through !== undefined);
-    send(signal);
-    const force = setTimeout(() => send("SIGKILL"), 40_000);
+    child.kill(signal);
+    const force = setTimeout(() => child.kill("SIGKILL"), 40_000);
     await exited;
     clearTimeout(force);
   };
@@ -140,6 +117,47 @@ async function stageProcess(
   };
 }
 
+export interface DataPlaneOptions {
+  /** Of its own, for the files of its secrets. */
+  readonly directory: string;
+  readonly storageBase: string;
+  readonly tempBase: string;
+  readonly id: string;
+  readonly token: string;
+  /** Of Node. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts the process and does not wait for it. */
+export async function spawnDataPlane(
+  hub: Pick<StagedGround, "privateUrl" | "redis" | "restorePort">,
+  kind: "worker" | "restore",
+  { directory, storageBase, tempBase, id, token, args = [], env }: DataPlaneOptions,
+) {
+  const tokenFile = join(directory, "token");
+  const redisFile = join(directory, "redis-url");
+  await writeFile(tokenFile, token, { mode: 0o600 });
+  await writeFile(redisFile, hub.redis.url, { mode: 0o600 });
+  return spawn(process.execPath, [...args, join(import.meta.dirname, "..", "..", kind, "main.ts")], {
+    env: {
+      ...leanProcess,
+      PATH: process.env.PATH ?? "",
+      HUB_BASE_URL: hub.privateUrl,
+      REDIS_URL_FILE: redisFile,
+      WORKER_ID: id,
+      WORKER_TOKEN_FILE: tokenFile,
+      WORKER_STORAGE_BASE: storageBase,
+      WORKER_TEMP_BASE: tempBase,
+      SOURCE_ALLOWED_NETWORKS: "127.0.0.0/8",
+      RESTORE_PORT: String(hub.restorePort),
+      RESTORE_PUBLIC_URL: `http://127.0.0.1:${hub.restorePort}`,
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
 /** The id of the worker that came online. */
 async function online(
   hub: StagedGround,
@@ -155,11 +173,4 @@ async function online(
       throw new Error(`the process did not come online:\n${lines.slice(-10).join("\n")}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-}
-
-/** To the process itself: what started it may take signals for its own. */
-function sendTo(child: ChildProcess, signal: NodeJS.Signals, throughAnother: boolean): void {
-  if (!throughAnother) return void child.kill(signal);
-  const pids = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ");
-  for (const pid of pids) process.kill(Number(pid), signal);
 }
