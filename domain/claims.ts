@@ -61,7 +61,7 @@ export interface ClaimedJob {
  * Takes the next due job that this worker can serve: higher priority first, then the tenant with the fewest jobs running, then the
  * oldest. Two claimers never get the same job (`SKIP LOCKED`), and every claim has an epoch of its own. A backup waits while the
  * host keys of its source are not pinned: a password is never sent to a host that nobody knows. A tenant that has as many jobs
- * running as its plan allows waits. Of a suspended tenant nothing but restores is given out, and of one whose end is due what
+ * running as its plan allows waits, and so does a backup outside the window of its schedule. Of a suspended tenant nothing but restores is given out, and of one whose end is due what
  * removes its snapshots. A deletion waits while its snapshot is being restored. Null: nothing is due.
  */
 export async function claimJob(
@@ -121,6 +121,7 @@ function claimNext(
           LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM jobs WHERE status IN ('RUNNING', 'FINALIZING') AND type <> 'VERIFY' GROUP BY 1) running
             ON running.tenant_id = j.tenant_id
         WHERE j.status = 'QUEUED' AND j.not_before <= now() AND ${fitting}
+          AND (j.window_ends_at IS NULL OR j.window_ends_at > now())
           AND (t.max_running_jobs IS NULL OR j.type = 'VERIFY' OR COALESCE(running.jobs, 0) < t.max_running_jobs)
           AND j.type = ANY(${wanted}::text[]::job_type[])
           AND (j.type <> 'VERIFY' OR (j.verify_depth = 'CONTENT') = ${row.role === "RESTORE"})

@@ -9,10 +9,12 @@ import { sweepOverdue } from "../domain/overdue.ts";
 import { expireRestores } from "../domain/restores.ts";
 import { runDueRetention } from "../domain/retention.ts";
 import { purgeTenants } from "../domain/tenant-purge.ts";
+import { deferLateRuns } from "../domain/waiting-backups.ts";
 import { markOfflineWorkers } from "../domain/workers.ts";
 
 const duties = {
   runDueSchedules,
+  deferLateRuns,
   sweepLeases,
   sweepOverdue,
   expireRestores,

@@ -44,6 +44,7 @@ export const expected: Readonly<Record<string, string>> = {
   "RetentionPreview.going": "401 none none none none none none 401 none",
   "RetentionPreview.kept": "401 yes yes yes yes none yes 401 none",
   "Schedule.nextRuns": "401 yes yes yes yes none yes 401 none",
+  "Schedule.plannedRuns": "401 yes yes yes yes none yes 401 none",
   "Snapshot.restores": "401 yes yes yes yes none yes 401 none",
   "Source.jobs": "401 yes yes yes yes none yes 401 none",
   "Source.schedules": "401 yes yes yes yes none yes 401 none",
