@@ -52,6 +52,7 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
     terms: {
       leaseSeconds: config.leaseSeconds,
       heartbeatSeconds: config.heartbeatSeconds,
+      inventorySeconds: config.inventorySeconds,
       retryDelaysSeconds: config.retryDelaysSeconds,
       allowedNetworks: config.allowedNetworks,
       sourceTestsPerMinute: config.sourceTestsPerMinute,

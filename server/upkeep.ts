@@ -7,9 +7,10 @@ import { sweepLeases } from "../domain/leases.ts";
 import { expireRestores } from "../domain/restores.ts";
 import { runDueRetention } from "../domain/retention.ts";
 import { purgeTenants } from "../domain/tenant-purge.ts";
+import { noteWaits } from "../domain/waiting.ts";
 import { markOfflineWorkers } from "../domain/workers.ts";
 
-const duties = { runDueSchedules, sweepLeases, expireRestores, markOfflineWorkers, purgeTenants } as const;
+const duties = { runDueSchedules, sweepLeases, expireRestores, markOfflineWorkers, noteWaits, purgeTenants } as const;
 
 /** What takes its time and is in no hurry. Begins when a hub that has just started has had time for everything else. */
 const slowDuties = { runDueRetention } as const;
