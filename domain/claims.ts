@@ -38,7 +38,12 @@ export interface ClaimedJob {
   readonly timeLimitSeconds: number;
   readonly attempt: number;
   readonly source: ClaimedSource | null;
-  readonly backup: { snapshotId: string; recipients: string[]; maxBytes: bigint | null } | null;
+  readonly backup: {
+    snapshotId: string;
+    recipients: string[];
+    maxBytes: bigint | null;
+    maxBytesPerSecond: bigint | null;
+  } | null;
   readonly snapshot: {
     snapshotId: string;
     sourceId: string;
@@ -100,7 +105,7 @@ function claimNext(
 ): Promise<ClaimedJob | null> {
   return transact(hub, async (tx, announce) => {
     const row = await requireWorker(tx, worker);
-    const { jobTypes, sourceTypes, stores } = serves(row);
+    const { jobTypes, sourceTypes, farTypes, stores } = serves(row);
     const wanted = types.filter((type) => jobTypes.includes(type));
     if (row.status === "DRAINING" || row.drainedAt !== null || wanted.length === 0) return null;
     const fitting = await besideHeldJobs(tx, row.id);
@@ -127,6 +132,9 @@ function claimNext(
           AND (j.type <> 'VERIFY' OR (j.verify_depth = 'CONTENT') = ${row.role === "RESTORE"})
           AND ((s.id IS NULL AND j.source_draft IS NULL)
             OR COALESCE(s.type::text, j.source_draft->>'type') = ANY(${sourceTypes}::text[]))
+          AND (NOT COALESCE(COALESCE(s.type::text, j.source_draft->>'type') = ANY(${farTypes}::text[]), false)
+            OR COALESCE(COALESCE(s.config, j.source_draft->'config')->'ssh'->>'dump',
+              CASE WHEN COALESCE(s.config, j.source_draft->'config') ? 'ssh' THEN 'far' END) = 'far')
           AND (j.type <> 'BACKUP' OR s.host_key IS NOT NULL
             OR NOT (s.type::text = ANY(${[...typesOverSsh]}::text[]) OR s.config ? 'ssh'))
           AND (j.type <> 'BACKUP' OR s.jump_host_key IS NOT NULL
@@ -177,6 +185,8 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
           snapshotId: job.attemptSnapshotId,
           recipients: await activeRecipients(tx, job.tenantId),
           maxBytes: await remainingBytes(tx, await tx.tenant.findUniqueOrThrow({ where: { id: job.tenantId } })),
+          maxBytesPerSecond: (await tx.source.findUniqueOrThrow({ where: { id: job.sourceId ?? "" } }))
+            .maxBytesPerSecond,
         }
       : null,
     snapshot: snapshot && {

@@ -9,6 +9,7 @@ import { sweepOverdue } from "../domain/overdue.ts";
 import { expireRestores } from "../domain/restores.ts";
 import { runDueRetention } from "../domain/retention.ts";
 import { purgeTenants } from "../domain/tenant-purge.ts";
+import { noteWaits } from "../domain/waiting.ts";
 import { deferLateRuns } from "../domain/waiting-backups.ts";
 import { markOfflineWorkers } from "../domain/workers.ts";
 
@@ -19,6 +20,7 @@ const duties = {
   sweepOverdue,
   expireRestores,
   markOfflineWorkers,
+  noteWaits,
   purgeTenants,
 } as const;
 

@@ -16,8 +16,10 @@ import { stopSignal } from "../clients/hub/stop-signal.ts";
 import { admit } from "./admission.ts";
 import { defaultStorageBase, readWorkerConfig, type WorkerConfig } from "./config.ts";
 import { failureOf } from "./failure.ts";
-import { performJob, servedJobTypes } from "./perform.ts";
-import { cleanStore, openStore, ownsStore } from "./store.ts";
+import { startInventoryRounds } from "./inventory-rounds.ts";
+import { performJob } from "./perform.ts";
+import { isStoreHere, markStore, openStore, sweepStore } from "./store.ts";
+import { watchStore } from "./store-watch.ts";
 import type { Workshop } from "./workshop.ts";
 
 const pollMs = 5_000;
@@ -32,7 +34,7 @@ const drainMs = 12_000;
 export async function startWorker(config: WorkerConfig, log: Logger, signal: AbortSignal): Promise<AsyncDisposable> {
   await using starting = new AsyncDisposableStack();
   const { hubBaseUrl, token, redisUrl, workerId, storageBase, tempBase, allowedNetworks } = config;
-  const { concurrency, reserveBytes } = config;
+  const { concurrency, reserveBytes, acceptEmptyStore } = config;
   const hub = connectHub({ baseUrl: hubBaseUrl, token });
   const storage = retrying(await openStore(storageBase, workerId), {
     onRetry: ({ operation, tries, error }) => log.warn({ operation, tries, err: error }, "the storage is tried again"),
@@ -40,32 +42,32 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   await mkdir(tempBase, { recursive: true, mode: 0o700 });
   const identity = await ProcessIdentity.generate();
   const keepAlive = starting.use(new KeepAlive({ baseUrl: hubBaseUrl, token }, log));
-  const admission = await admit({ hub, keepAlive, identity, workerId, storageBase, log, signal });
-  await cleanStore(storage, hub, log);
+  const admission = await admit({
+    ...{ hub, keepAlive, identity, workerId, storageBase, tempBase, concurrency, log, signal },
+  });
+  const expected = admission.storedSnapshots;
+  await markStore({ base: storageBase, workerId, expected, acceptEmpty: acceptEmptyStore });
+  await sweepStore(storage, log);
+  const inventory = starting.use(await startInventoryRounds({ storage, base: storageBase, workerId, hub, log }));
+  keepAlive.onInventoryDue = () => inventory.ask();
   const progress = starting.use(connectProgress({ redisUrl, log }));
   const workshop: Workshop = {
     ...{ hub, identity, storage, progress, workerId, tempBase, allowedNetworks },
-    ownsStore: () => ownsStore(storageBase, workerId),
+    ownsStore: () => isStoreHere(storageBase, workerId),
   };
   const { heartbeatSeconds } = admission;
   const perform = (job: ClaimedJob, stopping: AbortSignal) =>
     carryJob(job, (claimed, ending) => performJob(workshop, claimed, ending), {
       ...{ hub, keepAlive, heartbeatSeconds, stopping, log, failureOf },
     });
+  const doable = watchStore({ base: storageBase, workerId, reserveBytes, tellRoom: admission.tellRoom, log });
   const claims = starting.use(
     takeClaims({
       atOnce: concurrency,
       pollMs,
       drainMs,
       log,
-      claim: async () => {
-        const freeBytes = await storage.freeBytes();
-        admission.tellFreeBytes(freeBytes);
-        const isFull = freeBytes !== null && freeBytes < reserveBytes;
-        return hub.claimJob({
-          types: servedJobTypes.filter((type) => type !== "VERIFY" && !(isFull && type === "BACKUP")),
-        });
-      },
+      claim: async () => hub.claimJob({ types: (await doable()).filter((type) => type !== "VERIFY") }),
       perform,
     }),
   );
@@ -73,7 +75,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   const checks = starting.use(
     takeClaims({
       ...{ atOnce: 1, pollMs: checkPollMs, drainMs: 0, log, perform },
-      claim: () => hub.claimJob({ types: ["VERIFY"] }),
+      claim: async () => ((await doable()).includes("VERIFY") ? hub.claimJob({ types: ["VERIFY"] }) : null),
     }),
   );
   const ring = (jobId: string) => {

@@ -27,6 +27,11 @@ const ClaimedBackup = builder.objectRef<NonNullable<ClaimedJobFacts["backup"]>>(
       nullable: true,
       description: "What the plan leaves; null: any.",
     }),
+    maxBytesPerSecond: t.expose("maxBytesPerSecond", {
+      type: "ByteCount",
+      nullable: true,
+      description: "How fast the source may be read; null: as fast as it can.",
+    }),
   }),
 });
 
@@ -128,7 +133,7 @@ const WarningInput = builder.inputType("WarningInput", {
   }),
 });
 
-const CompletedSnapshotInput = builder.inputType("CompletedSnapshotInput", {
+export const CompletedSnapshotInput = builder.inputType("CompletedSnapshotInput", {
   description: "The snapshot that a backup made.",
   fields: (t) => ({
     snapshotId: t.id({ description: "The id that the claim gave." }),

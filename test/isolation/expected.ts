@@ -108,6 +108,7 @@ export const expected: Readonly<Record<string, string>> = {
   "Mutation.signOut": toAll("SESSION_ENDED"),
   "Mutation.signOutEverywhere": "401 none none none none none 403 401 yes",
   "Mutation.startBackup": "401 403 yes yes yes none yes 401 none",
+  "Mutation.startInventory": "401 403 403 403 403 403 403 401 yes",
   "Mutation.startRestore": "401 403 yes yes yes none yes 401 none",
   "Mutation.suspendTenant": "401 403 403 403 403 403 403 401 yes",
   "Mutation.testSource": "401 403 yes yes yes none yes 401 none",

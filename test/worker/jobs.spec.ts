@@ -77,7 +77,7 @@ async function stageWorkshop(sshd: StagedOpenSsh, { onCommand }: StageOptions = 
       jumpHostKey: null,
       hasCredential: true,
     },
-    backup: { snapshotId: "snp_1", recipients, maxBytes: null },
+    backup: { snapshotId: "snp_1", recipients, maxBytes: null, maxBytesPerSecond: null },
     snapshot: null,
     restore: null,
     check: null,
