@@ -55,7 +55,7 @@ describe("a Redis that fails", { skip: missingOpenSsh ?? false }, () => {
   });
 
   it("and cuts off who listens to it, again and again, hides no change", async () => {
-    const operator = new Redis(earth.redis.url);
+    const operator = stack.adopt(new Redis(earth.redis.url), (client) => client.disconnect());
     const cutting = new AbortController();
     const cut = async () => {
       while (!cutting.signal.aborted) {
@@ -69,7 +69,6 @@ describe("a Redis that fails", { skip: missingOpenSsh ?? false }, () => {
     });
     cutting.abort();
     await cuts;
-    operator.disconnect();
   });
 
   it("ends nobody", () => {
