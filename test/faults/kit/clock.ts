@@ -10,7 +10,7 @@ export interface StagedClock extends AsyncDisposable {
   jump(by: string): Promise<void>;
 }
 
-const library = "/usr/lib/$LIB/faketime/libfaketimeMT.so.1";
+const library = "/usr/$LIB/faketime/libfaketimeMT.so.1";
 
 /** Wrong by `by` to begin with. Ends when the processes have ended. */
 export async function stageClock(by: string): Promise<StagedClock> {
