@@ -26,8 +26,12 @@ export interface Terms {
   readonly leaseSeconds: number;
   /** How often a worker renews. */
   readonly heartbeatSeconds: number;
+  /** How often a worker compares its store with the rows here. */
+  readonly inventorySeconds: number;
   /** Pause before the second, third … attempt of a job; the last one repeats. */
   readonly retryDelaysSeconds: readonly number[];
+  /** The same after an attempt whose worker fell silent: its lease has been a pause already. */
+  readonly lostDelaysSeconds: readonly number[];
   /** Networks that sources may lie in although they are not public, in CIDR notation. */
   readonly allowedNetworks: readonly string[];
   /** How many source tests a tenant may start in a minute: a test could be used to scan ports. */
@@ -70,7 +74,7 @@ export type Transaction = Prisma.TransactionClient;
  * A write conflict or deadlock is tried again, three times in all, so `work` must do nothing but use its transaction.
  */
 export async function transact<T>(
-  hub: Hub,
+  hub: Pick<Hub, "db" | "announce">,
   work: (tx: Transaction, announce: Announcements) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
