@@ -146,6 +146,7 @@ describe("a hub with clients that do not read", () => {
     const median = (times: number[]) => times.toSorted((a, b) => a - b)[times.length >> 1] ?? 0;
     assert.ok(median(among) < 3 * median(alone), `${median(among)} ms instead of ${median(alone)} ms`);
     for (const { ended } of stalled) assert.ok(ended.size < jobs, "it was not stalled");
+    assert.ok(!hub.lines.some((line) => line.includes("gone without a word")), "who does not read is not gone");
 
     for (const client of [stalled[0], stalled[9]]) {
       client?.socket().resume();
