@@ -5,7 +5,14 @@ import { after, before, beforeEach, describe, it } from "node:test";
 import { newId } from "../../domain/ids.ts";
 import { runDueRetention } from "../../domain/retention.ts";
 import type { SnapshotStatus } from "../../prisma/client/client.ts";
-import { backUp, leaseOf, madeSnapshot, type PlayedWorker, playWorker, testedSource } from "../private/played-worker.ts";
+import {
+  backUp,
+  leaseOf,
+  madeSnapshot,
+  type PlayedWorker,
+  playWorker,
+  testedSource,
+} from "../private/played-worker.ts";
 import { emptyQueue } from "../private/state.ts";
 import { type StagedHub, stageHub } from "../stage/hub.ts";
 import { deleteAtOnce, type StagedTenant, stageTenant, startJob } from "../stage/tenant.ts";
@@ -80,7 +87,10 @@ describe("the retention of a source", () => {
     // A good one at last: now the old ones may go, the damaged one too, whose month is over.
     await backUp(acme, worker, sourceId);
     assert.equal(await retain(), 2);
-    assert.deepEqual((await deletions()).map(({ targetSnapshotId }) => targetSnapshotId).sort(), [older, lastGood, corrupt].sort());
+    assert.deepEqual(
+      (await deletions()).map(({ targetSnapshotId }) => targetSnapshotId).sort(),
+      [older, lastGood, corrupt].sort(),
+    );
   });
 
   it("during a backup takes nothing that it would need if that failed", async () => {
@@ -134,7 +144,10 @@ describe("the retention of a source", () => {
     assert.equal((await deletions()).length, 1);
     const job = await remove();
     for (let n = 0; n < 3; n++) await worker.api.completeJob(leaseOf(job));
-    assert.deepEqual([await statusOf(old), (await deletions()).map(({ status }) => status)], ["DELETED", ["COMPLETED"]]);
+    assert.deepEqual(
+      [await statusOf(old), (await deletions()).map(({ status }) => status)],
+      ["DELETED", ["COMPLETED"]],
+    );
     assert.equal(await hub.db.auditEvent.count({ where: { verb: "completeJob", objectId: job.jobId } }), 1);
     assert.equal(await retain(), 0);
   });
