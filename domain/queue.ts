@@ -19,6 +19,8 @@ export interface NewJob {
   readonly maxAttempts?: number;
   /** Not to be claimed before this. */
   readonly notBefore?: Date;
+  /** Nor from this on. */
+  readonly windowEndsAt?: Date | null;
 }
 
 /** Makes a queued job and its doorbell in the caller's transaction: both exist, or neither. */

@@ -2,7 +2,7 @@
 import { ArtifactError, ExportError, StorageError } from "#artifact/node";
 import { DamageError } from "../clients/hub/damage-error.ts";
 import { HubError } from "../clients/hub/hub-error.ts";
-import { JobCanceledError, LeaseLostError } from "../clients/hub/keep-alive/lease.ts";
+import { JobCanceledError, JobOverdueError, LeaseLostError } from "../clients/hub/keep-alive/lease.ts";
 
 /** Of the closed list, those that a restore can end with; each with what is said where nothing better is known. */
 const sentences = {
@@ -47,6 +47,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof ExportError)
     return failure(error.code === "NOT_FOUND" ? "PATH_NOT_FOUND" : "QUOTA_EXCEEDED", error.message);
   if (error instanceof LeaseLostError || error instanceof JobCanceledError) return failure(error.code);
+  if (error instanceof JobOverdueError) return failure(error.code, error.message);
   if (error instanceof ArtifactError) return artifactFailure(error.code);
   if (error instanceof StorageError) return failure(error.code === "DISK_FULL" ? error.code : "STORAGE_UNAVAILABLE");
   // The hub's own sentence names the key.

@@ -5,12 +5,24 @@ import { runDueChecks } from "../domain/checks.ts";
 import { runDueSchedules } from "../domain/due-schedules.ts";
 import type { Hub } from "../domain/hub.ts";
 import { sweepLeases } from "../domain/leases.ts";
+import { sweepOverdue } from "../domain/overdue.ts";
 import { expireRestores } from "../domain/restores.ts";
 import { runDueRetention } from "../domain/retention.ts";
 import { purgeTenants } from "../domain/tenant-purge.ts";
+import { noteWaits } from "../domain/waiting.ts";
+import { deferLateRuns } from "../domain/waiting-backups.ts";
 import { markOfflineWorkers } from "../domain/workers.ts";
 
-const duties = { runDueSchedules, sweepLeases, expireRestores, markOfflineWorkers, purgeTenants } as const;
+const duties = {
+  runDueSchedules,
+  deferLateRuns,
+  sweepLeases,
+  sweepOverdue,
+  expireRestores,
+  markOfflineWorkers,
+  noteWaits,
+  purgeTenants,
+} as const;
 
 /** What takes its time and is in no hurry. Begins when a hub that has just started has had time for everything else. */
 const slowDuties = { runDueRetention } as const;

@@ -2,7 +2,7 @@
 import { ArtifactError, StorageError } from "#artifact/node";
 import { DamageError } from "../clients/hub/damage-error.ts";
 import { HubError } from "../clients/hub/hub-error.ts";
-import { JobCanceledError, LeaseLostError } from "../clients/hub/keep-alive/lease.ts";
+import { JobCanceledError, JobOverdueError, LeaseLostError } from "../clients/hub/keep-alive/lease.ts";
 import { SourceError, type SourceErrorCode } from "./sources/source-error.ts";
 
 /** Of the closed list, those that a source has no sentence of its own for. */
@@ -47,6 +47,7 @@ export class JobRefusedError extends Error {
 export function failureOf(error: unknown): Failure {
   if (error instanceof SourceError) return { code: error.code, message: error.message };
   if (error instanceof LeaseLostError || error instanceof JobCanceledError) return failure(error.code);
+  if (error instanceof JobOverdueError) return { code: error.code, message: error.message };
   if (error instanceof DamageError) return { code: "ARTIFACT_CORRUPT", message: error.message, missing: error.missing };
   if (error instanceof StoreGoneError) return failure("STORAGE_UNAVAILABLE");
   if (error instanceof ArtifactError) return artifactFailure(error.code);

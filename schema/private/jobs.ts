@@ -27,6 +27,11 @@ const ClaimedBackup = builder.objectRef<NonNullable<ClaimedJobFacts["backup"]>>(
       nullable: true,
       description: "What the plan leaves; null: any.",
     }),
+    maxBytesPerSecond: t.expose("maxBytesPerSecond", {
+      type: "ByteCount",
+      nullable: true,
+      description: "How fast the source may be read; null: as fast as it can.",
+    }),
   }),
 });
 
@@ -73,6 +78,9 @@ const ClaimedJob = builder.objectRef<ClaimedJobFacts>("ClaimedJob").implement({
     type: t.expose("type", { type: JobType, description: "What to do." }),
     leaseEpoch: t.exposeInt("leaseEpoch", { description: "The lease's epoch: every command about the job names it." }),
     leaseSeconds: t.exposeInt("leaseSeconds", { description: "How long it holds without renewal." }),
+    timeLimitSeconds: t.exposeInt("timeLimitSeconds", {
+      description: "How long this attempt may take; what is not over by then is taken away. From protocol 2 on.",
+    }),
     attempt: t.exposeInt("attempt", { description: "Number of this attempt, from 1." }),
     source: t.expose("source", { type: ClaimedSource, nullable: true, description: "For BACKUP and TEST_SOURCE." }),
     backup: t.expose("backup", { type: ClaimedBackup, nullable: true, description: "For BACKUP." }),
@@ -125,7 +133,7 @@ const WarningInput = builder.inputType("WarningInput", {
   }),
 });
 
-const CompletedSnapshotInput = builder.inputType("CompletedSnapshotInput", {
+export const CompletedSnapshotInput = builder.inputType("CompletedSnapshotInput", {
   description: "The snapshot that a backup made.",
   fields: (t) => ({
     snapshotId: t.id({ description: "The id that the claim gave." }),

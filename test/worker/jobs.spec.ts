@@ -67,6 +67,7 @@ async function stageWorkshop(sshd: StagedOpenSsh, { onCommand }: StageOptions = 
     type: "BACKUP",
     leaseEpoch: 1,
     leaseSeconds: 60,
+    timeLimitSeconds: 3600,
     attempt: 1,
     source: {
       sourceId: "src_1",
@@ -76,7 +77,7 @@ async function stageWorkshop(sshd: StagedOpenSsh, { onCommand }: StageOptions = 
       jumpHostKey: null,
       hasCredential: true,
     },
-    backup: { snapshotId: "snp_1", recipients, maxBytes: null },
+    backup: { snapshotId: "snp_1", recipients, maxBytes: null, maxBytesPerSecond: null },
     snapshot: null,
     restore: null,
     check: null,
