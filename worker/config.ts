@@ -11,6 +11,7 @@ const environment = z.object({
   ...dataPlaneEnvironment,
   WORKER_STORAGE_BASE: z.string().default(defaultStorageBase),
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(2),
+  WORKER_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   WORKER_DISK_RESERVE_MB: z.coerce.number().int().min(0).default(4),
   SOURCE_ALLOWED_NETWORKS: z.string().default("").transform(parseNetworks),
 });
@@ -31,6 +32,8 @@ export interface WorkerConfig {
   readonly reserveBytes: number;
   /** Networks that are not public and may be backed up all the same. */
   readonly allowedNetworks: readonly Network[];
+  /** Where Prometheus asks; null: nowhere, and this process listens to nobody. */
+  readonly metrics: { readonly host: string; readonly port: number } | null;
   readonly logLevel: string;
 }
 
@@ -47,6 +50,8 @@ export function readWorkerConfig(env: NodeJS.ProcessEnv = process.env): WorkerCo
     concurrency: values.WORKER_CONCURRENCY,
     reserveBytes: values.WORKER_DISK_RESERVE_MB * mebibyte,
     allowedNetworks: values.SOURCE_ALLOWED_NETWORKS,
+    metrics:
+      values.WORKER_METRICS_PORT === undefined ? null : { host: values.METRICS_HOST, port: values.WORKER_METRICS_PORT },
     logLevel: values.LOG_LEVEL,
   };
 }

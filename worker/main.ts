@@ -1,4 +1,4 @@
-// Composes the worker: takes jobs from the hub, pulls sources, keeps what it sealed. Listens to nobody.
+// Composes the worker: takes jobs from the hub, pulls sources, keeps what it sealed. Listens to nobody, unless its figures are wanted.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
@@ -11,10 +11,12 @@ import { connectHub } from "../clients/hub/hub-client.ts";
 import { ProcessIdentity } from "../clients/hub/identity.ts";
 import { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
 import { createLog } from "../clients/hub/log.ts";
+import { listenForScrapes } from "../clients/hub/metrics-listener.ts";
 import { connectProgress } from "../clients/hub/progress-channel.ts";
 import { admit } from "./admission.ts";
 import { defaultStorageBase, readWorkerConfig, type WorkerConfig } from "./config.ts";
 import { failureOf } from "./failure.ts";
+import { createWorkerMetrics } from "./metrics.ts";
 import { performJob, servedJobTypes } from "./perform.ts";
 import { cleanStore, openStore } from "./store.ts";
 import type { Workshop } from "./workshop.ts";
@@ -31,8 +33,12 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   const { hubBaseUrl, token, redisUrl, workerId, storageBase, tempBase, allowedNetworks } = config;
   const { concurrency, reserveBytes } = config;
   const hub = connectHub({ baseUrl: hubBaseUrl, token });
+  const metrics = createWorkerMetrics();
   const storage = retrying(await openStore(storageBase, workerId), {
-    onRetry: ({ operation, tries, error }) => log.warn({ operation, tries, err: error }, "the storage is tried again"),
+    onRetry: ({ operation, tries, error }) => {
+      metrics.storageTriedAgain(operation);
+      log.warn({ operation, tries, err: error }, "the storage is tried again");
+    },
   });
   await mkdir(tempBase, { recursive: true, mode: 0o700 });
   const identity = await ProcessIdentity.generate();
@@ -40,7 +46,15 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   const admission = await admit({ hub, keepAlive, identity, workerId, storageBase, log, signal });
   await cleanStore(storage, hub, log);
   const progress = starting.use(connectProgress({ redisUrl, log }));
-  const workshop: Workshop = { hub, identity, storage, progress, workerId, tempBase, allowedNetworks };
+  const workshop: Workshop = {
+    hub,
+    identity,
+    storage,
+    progress: metrics.watching(progress),
+    workerId,
+    tempBase,
+    allowedNetworks,
+  };
   const { heartbeatSeconds } = admission;
   const claims = starting.use(
     takeClaims({
@@ -51,16 +65,21 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
       claim: async () => {
         const freeBytes = await storage.freeBytes();
         admission.tellFreeBytes(freeBytes);
+        metrics.tellFreeBytes(freeBytes);
         const isFull = freeBytes !== null && freeBytes < reserveBytes;
         return hub.claimJob({ types: servedJobTypes.filter((type) => !(isFull && type === "BACKUP")) });
       },
       perform: (job, stopping) =>
         carryJob(job, (claimed, ending) => performJob(workshop, claimed, ending), {
-          ...{ hub, keepAlive, heartbeatSeconds, stopping, log, failureOf },
+          ...{ hub, keepAlive, heartbeatSeconds, stopping, log, failureOf, observe: metrics },
         }),
     }),
   );
   starting.use(await listenForDoorbell({ redisUrl, workerId, onRing: () => claims.ring(), log }));
+  if (config.metrics) {
+    metrics.tellHeartbeat(() => keepAlive.unheardSeconds);
+    starting.use(await listenForScrapes({ ...config.metrics, registry: metrics.registry, log }));
+  }
   starting.defer(() => admission.drain());
   const running = starting.move();
   log.info({ storageBase, concurrency }, "worker started");

@@ -4,6 +4,7 @@ import { faultPoint } from "#fault-point";
 import type { ClaimedJob, HubClient } from "./hub-client.ts";
 import type { KeepAlive } from "./keep-alive/keep-alive.ts";
 import { LeaseLostError } from "./keep-alive/lease.ts";
+import { withLogFacts } from "./log-context.ts";
 
 const partingMs = 5_000;
 
@@ -12,6 +13,15 @@ export interface Failure {
   readonly code: Parameters<HubClient["failJob"]>[0]["code"];
   /** A sentence that a customer can act on; nothing that any other program said. */
   readonly message: string;
+}
+
+/** How a job ended here; what became of it is for the hub to say. */
+export type JobOutcome = "COMPLETED" | "RELEASED" | "UNREPORTED" | "LEASE_LOST" | Failure["code"];
+
+/** Who counts. */
+export interface JobObserver {
+  begun(type: ClaimedJob["type"]): void;
+  ended(type: ClaimedJob["type"], outcome: JobOutcome, seconds: number): void;
 }
 
 export interface CarryTerms {
@@ -23,17 +33,30 @@ export interface CarryTerms {
   readonly log: Logger;
   /** Total: every error has a code and a sentence. */
   readonly failureOf: (error: unknown) => Failure;
+  readonly observe?: JobObserver;
 }
 
-/** Never throws: what cannot be reported is found out by the hub when the lease ends. */
+/** Never throws: what cannot be reported is found out by the hub when the lease ends. Every line that it logs names the job. */
 export async function carryJob<Job extends ClaimedJob>(
   job: Job,
   perform: (job: Job, signal: AbortSignal) => Promise<void>,
   terms: CarryTerms,
 ): Promise<void> {
-  const { hub, keepAlive, heartbeatSeconds, stopping, failureOf } = terms;
-  const { jobId, leaseEpoch, leaseSeconds, type } = job;
-  const log = terms.log.child({ jobId, leaseEpoch, type });
+  const { jobId, leaseEpoch, type } = job;
+  const { observe } = terms;
+  observe?.begun(type);
+  const beganAt = performance.now();
+  const outcome = await withLogFacts({ jobId, leaseEpoch, type }, () => carry(job, perform, terms));
+  observe?.ended(type, outcome, (performance.now() - beganAt) / 1000);
+}
+
+async function carry<Job extends ClaimedJob>(
+  job: Job,
+  perform: (job: Job, signal: AbortSignal) => Promise<void>,
+  terms: CarryTerms,
+): Promise<JobOutcome> {
+  const { hub, keepAlive, heartbeatSeconds, stopping, failureOf, log } = terms;
+  const { jobId, leaseEpoch, leaseSeconds } = job;
   using lease = keepAlive.keepLease({ jobId, leaseEpoch, leaseSeconds, heartbeatSeconds });
   const signal = AbortSignal.any([lease.signal, stopping]);
   // Beyond its end nobody wants to hear of the lease, and a process that goes down has half a minute.
@@ -45,18 +68,25 @@ export async function carryJob<Job extends ClaimedJob>(
       await perform(job, signal);
       faultPoint("job.performed");
       log.info("job done");
+      return "COMPLETED";
     } catch (error) {
       const cause = signal.aborted ? signal.reason : error;
-      if (cause instanceof LeaseLostError) return log.warn({ reason: cause.message }, "job given up");
+      if (cause instanceof LeaseLostError) {
+        log.warn({ reason: cause.message }, "job given up");
+        return "LEASE_LOST";
+      }
       if (stopping.aborted && !lease.signal.aborted) {
         await hub.releaseJob({ jobId, leaseEpoch }, patience());
-        return log.info("job given back");
+        log.info("job given back");
+        return "RELEASED";
       }
       const failure = failureOf(cause);
       log.warn({ err: cause, code: failure.code }, "job failed");
       if (failure.code !== "LEASE_LOST") await hub.failJob({ jobId, leaseEpoch, ...failure }, patience());
+      return failure.code;
     }
   } catch (error) {
     log.warn({ err: error }, "the end of the job could not be reported");
+    return "UNREPORTED";
   }
 }

@@ -2,10 +2,25 @@
 import { randomUUID } from "node:crypto";
 import { GraphQLError } from "graphql";
 import type { Logger } from "pino";
+import { logFacts } from "../../clients/hub/log-context.ts";
 import { DomainError, UnauthenticatedError } from "../../domain/errors.ts";
 
-/** Yoga's `maskError`: refusals keep message and code, faults in the document are the caller's, everything else is masked. */
-export function maskErrors(log: Logger): (error: unknown) => GraphQLError {
+/**
+ * Yoga's `maskError`: refusals keep message and code, faults in the document are the caller's, everything else is masked, with the id
+ * of the request as its reference. `onRefused` hears of every error that was not masked before, by its code.
+ */
+export function maskErrors(log: Logger, onRefused?: (code: string) => void): (error: unknown) => GraphQLError {
+  const mask = maskError(log);
+  const known = new WeakSet<object>();
+  return (error) => {
+    const masked = mask(error);
+    if (!known.has(error as object)) onRefused?.(String(masked.extensions.code));
+    known.add(masked);
+    return masked;
+  };
+}
+
+function maskError(log: Logger): (error: unknown) => GraphQLError {
   return (error) => {
     const cause = error instanceof GraphQLError ? error.originalError : error;
     if (cause instanceof UnauthenticatedError)
@@ -13,7 +28,7 @@ export function maskErrors(log: Logger): (error: unknown) => GraphQLError {
     if (cause instanceof DomainError) return reply(error, cause.message, { code: cause.code });
     if (error instanceof GraphQLError && cause === undefined) return reply(error, error.message, tellable(error));
     if (cause instanceof GraphQLError) return reply(error, cause.message, tellable(cause));
-    const reference = randomUUID();
+    const reference = logFacts().requestId ?? randomUUID();
     log.error({ reference, err: cause }, "unexpected error");
     return reply(error, "Something went wrong on our side.", { code: "INTERNAL", reference });
   };

@@ -6,12 +6,15 @@ import { publicSchema } from "../../schema/public/schema.ts";
 import type { EdgeConfig } from "../config.ts";
 import { createDocumentCache, noCache } from "../limits/document-cache.ts";
 import { createPlaces } from "../limits/places.ts";
+import type { HubMetrics } from "../metrics/hub-metrics.ts";
+import type { Readiness } from "../readiness.ts";
 import { clientAddress } from "./client-address.ts";
 import { createGraphiql } from "./graphiql.ts";
-import { readiness, sendJson } from "./health.ts";
 import { maskErrors } from "./masking.ts";
+import { observeOperations } from "./observed.ts";
 import { gateOperations } from "./operation-gate.ts";
 import { type ContextMaker, publicContexts } from "./public-context.ts";
+import { withRequestId } from "./request-facts.ts";
 import {
   isOriginAllowed,
   type RequestGateOptions,
@@ -20,10 +23,12 @@ import {
   secureHeaders,
   sendRefusal,
 } from "./request-gate.ts";
+import { sendJson } from "./send-json.ts";
 import { acceptSockets, type SocketContext } from "./sockets.ts";
 
 export interface PublicSurfaceOptions extends ContextMaker {
-  readonly redisReady: () => boolean;
+  readonly readiness: () => Promise<Readiness>;
+  readonly metrics: HubMetrics;
   /** Web origins that may call from a browser; others get no CORS headers at all. */
   readonly corsOrigins: readonly string[];
   readonly edge: EdgeConfig;
@@ -37,7 +42,8 @@ const endpoint = "/graphql";
 export function createPublicSurface(options: PublicSurfaceOptions): { server: Server; dispose(): Promise<void> } {
   const { corsOrigins, edge, log, authentication } = options;
   const gate: RequestGateOptions = { corsOrigins, publicUrl: edge.publicUrl };
-  const mask = maskErrors(log);
+  const { metrics } = options;
+  const mask = maskErrors(log, (code) => metrics.refused("public", code));
   const yoga = createOperations(options, mask);
   const pages = createPages(options);
   // Who sends a byte at a time is looked for every second.
@@ -46,11 +52,16 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
     const url = request.url ?? "/";
     const path = url.split("?", 1)[0] ?? "/";
     const refusal = refuseAddress(request) ?? (path === endpoint ? refuseOperation(request, gate) : null);
-    if (refusal) return sendRefusal(request, response, refusal);
+    if (refusal) {
+      metrics.refused("public", refusal.code);
+      return sendRefusal(request, response, refusal);
+    }
     // Yoga answers some requests, such as preflights, without a promise.
-    const answered = path === endpoint ? Promise.resolve(yoga(request, response)) : pages(path, request, response);
+    const answered = withRequestId({ request, response, trusted: edge.proxies > 0 }, async () =>
+      path === endpoint ? yoga(request, response) : pages(path, request, response),
+    );
     answered.catch((error: unknown) => {
-      log.error({ err: error }, "request failed");
+      log.error({ requestId: response.getHeader("x-request-id"), err: error }, "request failed");
       response.destroy();
     });
   });
@@ -71,7 +82,9 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
     places: createPlaces({ each: edge.socketsPerUser, all: edge.connections }),
     operationsPerSocket: edge.operationsPerSocket,
     maxSockets: edge.connections,
+    onRefused: (code) => metrics.refused("public", code),
   });
+  metrics.gauge("xvault_sockets_open", "WebSockets that are open.", () => sockets.open);
   return {
     server,
     async dispose() {
@@ -82,7 +95,7 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
 }
 
 function createOperations(options: PublicSurfaceOptions, mask: ReturnType<typeof maskErrors>) {
-  const { corsOrigins, edge, hub } = options;
+  const { corsOrigins, edge, hub, metrics } = options;
   const contextOf = publicContexts(options);
   return createYoga<SocketContext>({
     schema: publicSchema,
@@ -102,6 +115,10 @@ function createOperations(options: PublicSurfaceOptions, mask: ReturnType<typeof
         : false;
     },
     plugins: [
+      observeOperations(
+        (_, operation) => operation,
+        (operation, seconds) => metrics.executed("public", operation, seconds),
+      ),
       gateOperations({
         rates: hub.rates,
         mask,
@@ -120,7 +137,7 @@ function createOperations(options: PublicSurfaceOptions, mask: ReturnType<typeof
   });
 }
 
-function createPages({ hub, redisReady, edge }: PublicSurfaceOptions) {
+function createPages({ readiness, edge }: PublicSurfaceOptions) {
   const graphiql = edge.graphiql ? createGraphiql(endpoint) : null;
   return async (path: string, request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (request.method !== "GET" && request.method !== "HEAD") {
@@ -132,8 +149,8 @@ function createPages({ hub, redisReady, edge }: PublicSurfaceOptions) {
       case "/health":
         return sendJson(response, 200, { status: "alive" });
       case "/ready": {
-        const ready = await readiness(hub.db, redisReady);
-        return sendJson(response, ready.postgres ? 200 : 503, ready);
+        const ready = await readiness();
+        return sendJson(response, ready.status === "unavailable" ? 503 : 200, ready);
       }
       case "/":
         if (!graphiql) return sendJson(response, 404, { error: "there is nothing here" });

@@ -15,6 +15,8 @@ export class KeepAlive implements AsyncDisposable {
   readonly #access: HubAccess;
   readonly #log: Logger;
   readonly #leases = new Map<number, { readonly controller: AbortController; readonly order: Order }>();
+  /** Shared with the thread, which writes it at every answer. */
+  readonly #heardAtMs = new BigInt64Array(new SharedArrayBuffer(8)).fill(BigInt(nowMs()));
   #count = 0;
   #beat: Extract<Order, { beat: unknown }> | null = null;
   #thread: Worker;
@@ -52,6 +54,11 @@ export class KeepAlive implements AsyncDisposable {
     };
   }
 
+  /** How long ago the hub last answered a heartbeat. */
+  get unheardSeconds(): number {
+    return Math.max(0, nowMs() - Number(Atomics.load(this.#heardAtMs, 0))) / 1000;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     if (this.#restart) clearTimeout(this.#restart);
@@ -60,7 +67,12 @@ export class KeepAlive implements AsyncDisposable {
 
   #start(): Worker {
     const script = new URL("./thread.ts", import.meta.url);
-    const thread = new Worker(script, { workerData: this.#access, env: {}, execArgv: [], resourceLimits });
+    const thread = new Worker(script, {
+      workerData: { ...this.#access, heardAtMs: this.#heardAtMs },
+      env: {},
+      execArgv: [],
+      resourceLimits,
+    });
     thread.on("message", (report: Report) => {
       if ("heartbeat" in report) this.#heardOfHeartbeat(report.heartbeat);
       else this.#heardOfLease(report.lease, report.news);

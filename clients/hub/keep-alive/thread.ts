@@ -1,10 +1,10 @@
 // The thread behind keep-alive.ts: beats at the hub and renews leases, whatever the rest of the process is busy with.
 import { parentPort, workerData } from "node:worker_threads";
 import { Heartbeat } from "./heartbeat.ts";
-import { keepRenewed } from "./lease-renewal.ts";
+import { keepRenewed, nowMs } from "./lease-renewal.ts";
 import type { HubAccess, Order, Report } from "./messages.ts";
 
-const access = workerData as HubAccess;
+const { heardAtMs, ...access } = workerData as HubAccess & { heardAtMs: BigInt64Array<SharedArrayBuffer> };
 const leases = new Map<number, AbortController>();
 let heartbeat: Heartbeat | null = null;
 
@@ -19,7 +19,14 @@ parentPort?.on("message", (order: Order) => {
 function beat({ everySeconds, state }: Extract<Order, { beat: unknown }>["beat"]): void {
   if (heartbeat) heartbeat.tell(state);
   else {
-    heartbeat = new Heartbeat(access, state, (news) => report({ heartbeat: news }));
+    heartbeat = new Heartbeat(
+      access,
+      state,
+      (news) => report({ heartbeat: news }),
+      () => {
+        Atomics.store(heardAtMs, 0, BigInt(nowMs()));
+      },
+    );
     void heartbeat.run(everySeconds);
   }
 }
