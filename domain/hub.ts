@@ -26,8 +26,12 @@ export interface Terms {
   readonly leaseSeconds: number;
   /** How often a worker renews. */
   readonly heartbeatSeconds: number;
+  /** How often a worker compares its store with the rows here. */
+  readonly inventorySeconds: number;
   /** Pause before the second, third … attempt of a job; the last one repeats. */
   readonly retryDelaysSeconds: readonly number[];
+  /** The same after an attempt whose worker fell silent: its lease has been a pause already. */
+  readonly lostDelaysSeconds: readonly number[];
   /** Networks that sources may lie in although they are not public, in CIDR notation. */
   readonly allowedNetworks: readonly string[];
   /** How many source tests a tenant may start in a minute: a test could be used to scan ports. */

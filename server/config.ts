@@ -54,6 +54,7 @@ const environment = z.object({
   HUB_OWNER_EMAIL: z.email().default("owner@xvault.local"),
   HUB_LEASE_SECONDS: seconds(60),
   HUB_HEARTBEAT_SECONDS: seconds(15),
+  HUB_INVENTORY_SECONDS: seconds(3600),
   HUB_ACCESS_TOKEN_MINUTES: z.coerce.number().positive().max(1440).default(15),
   HUB_SESSION_HOURS: z.coerce.number().positive().default(720),
   HUB_PASSWORD_TRIES: z.coerce.number().int().min(1).default(10),
@@ -94,6 +95,8 @@ export interface HubConfig {
   readonly ownerEmail: string;
   readonly leaseSeconds: number;
   readonly heartbeatSeconds: number;
+  /** How often a worker compares its store with the database. */
+  readonly inventorySeconds: number;
   /** How long an access token is good for. */
   readonly accessTokenMinutes: number;
   /** How long a session lasts without being refreshed. */
@@ -106,6 +109,7 @@ export interface HubConfig {
   readonly allowedNetworks: readonly string[];
   readonly sourceTestsPerMinute: number;
   readonly retryDelaysSeconds: readonly number[];
+  readonly lostDelaysSeconds: readonly number[];
   /** Without a trailing slash. */
   readonly restorePublicUrl: string;
   readonly logLevel: string;
@@ -160,6 +164,7 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
     ownerEmail: values.HUB_OWNER_EMAIL,
     leaseSeconds: values.HUB_LEASE_SECONDS,
     heartbeatSeconds: values.HUB_HEARTBEAT_SECONDS,
+    inventorySeconds: values.HUB_INVENTORY_SECONDS,
     accessTokenMinutes: values.HUB_ACCESS_TOKEN_MINUTES,
     sessionHours: values.HUB_SESSION_HOURS,
     passwordTries: values.HUB_PASSWORD_TRIES,
@@ -168,6 +173,8 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
     sweepSeconds: values.HUB_SWEEP_SECONDS,
     retentionIntervalHours: values.RETENTION_EVALUATION_INTERVAL_HOURS,
     retryDelaysSeconds: [5, 30],
+    // Together with the lease, a sweep and a look at the queue the first keeps to 75 seconds from a worker's death to the next claim.
+    lostDelaysSeconds: [2, 30],
     restorePublicUrl: values.RESTORE_PUBLIC_URL.replace(/\/+$/, ""),
     logLevel: values.LOG_LEVEL,
     edge: {

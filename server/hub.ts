@@ -25,6 +25,9 @@ export interface RunningHub extends AsyncDisposable {
   readonly firstOwner: FirstOwner | null;
 }
 
+/** For requests under way when the hub goes down, and as long as streams of events then last. */
+const partingMs = 3_000;
+
 /** Resolves once both surfaces answer; throws, with nothing left running, where they cannot. */
 export async function startHub(config: HubConfig, log: Logger): Promise<RunningHub> {
   await using started = new AsyncDisposableStack();
@@ -53,7 +56,9 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
     terms: {
       leaseSeconds: config.leaseSeconds,
       heartbeatSeconds: config.heartbeatSeconds,
+      inventorySeconds: config.inventorySeconds,
       retryDelaysSeconds: config.retryDelaysSeconds,
+      lostDelaysSeconds: config.lostDelaysSeconds,
       allowedNetworks: config.allowedNetworks,
       sourceTestsPerMinute: config.sourceTestsPerMinute,
       restorePublicUrl: config.restorePublicUrl,
@@ -72,11 +77,14 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
     public: createPublicSurface({ hub, authentication, live, redisReady, corsOrigins, edge, log }),
     private: createPrivateSurface({ hub, log }),
   };
-  for (const surface of Object.values(surfaces))
-    started.defer(async () => {
-      await surface.dispose();
-      await close(surface.server);
-    });
+  started.defer(async () => {
+    const { public: outer, private: inner } = surfaces;
+    await Promise.all([
+      Promise.all([close(outer.server, partingMs), outer.dispose()]),
+      // A worker whose claim goes unanswered would not know that it holds a job.
+      close(inner.server, partingMs).then(() => inner.dispose()),
+    ]);
+  });
   const publicPort = await listen(surfaces.public.server, config.publicPort, config.host);
   const privatePort = await listen(surfaces.private.server, config.privatePort, config.host);
   log.info({ publicPort, privatePort }, "hub is up");

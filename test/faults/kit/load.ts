@@ -35,7 +35,7 @@ export async function keepBusy(hub: LoadedHub, { customers = 3, workers = 2 } = 
   async function goOn(step: () => Promise<unknown>): Promise<void> {
     while (!signal.aborted) {
       await step();
-      await pause(10, undefined, { signal }).catch(() => undefined);
+      await pause(40, undefined, { signal }).catch(() => undefined);
     }
   }
 
