@@ -14,7 +14,12 @@ import { type HubProcess, type StagedEarth, stageEarth, stageHubProcess } from "
 /** Commits of one script, and some of the upkeep's. */
 const commits = 28;
 const leaseSeconds = 2;
-const env = { HUB_LEASE_SECONDS: `${leaseSeconds}`, HUB_HEARTBEAT_SECONDS: "1", HUB_ACCESS_TOKEN_MINUTES: "600" };
+const env = {
+  HUB_LEASE_SECONDS: `${leaseSeconds}`,
+  HUB_HEARTBEAT_SECONDS: "1",
+  HUB_ACCESS_TOKEN_MINUTES: "600",
+  HUB_PASSWORD_TRIES: "100000",
+};
 
 describe("a hub that is killed at a commit", () => {
   const stack = new AsyncDisposableStack();
