@@ -1,10 +1,12 @@
 // What is promised of `xvault fsck`: it is content with what xVault leaves behind, and finds every kind of damage that is not.
 // The eye of every row of the fault matrix.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { appendFile, cp, mkdir, mkdtemp, open, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
 import type { Snapshot } from "../../prisma/client/client.ts";
 import type { Database } from "../../prisma/connect.ts";
 import { firstDifference } from "../../server/operator/checks/artifacts.ts";
@@ -28,6 +30,8 @@ const described = new Map([
   ["empty", "directory"],
 ]);
 const canary = "canary-7b1f0c55-of-nobody";
+
+const program = join(import.meta.dirname, "../../server/operator/main.ts");
 
 /** Undoes what was planted. */
 class TakenBack extends Error {}
@@ -239,5 +243,31 @@ describe("xvault fsck", { skip: missingOpenSsh ?? available("age") ?? available(
     }
     const forgotten = (tx: Database) => tx.auditEvent.deleteMany({ where: { verb: "createSource" } });
     assert.deepEqual(await afterChanging(forgotten), ["I10"]);
+  });
+
+  it("is a command for operators, with sentences, JSON and an exit code", async () => {
+    const base = await mkdtemp(join(scratch, "store-"));
+    await cp(site.worker.storageBase, base, { recursive: true });
+    const ask = (...more: string[]) =>
+      promisify(execFile)(process.execPath, [program, "fsck", "--store", base, ...more], {
+        env: { PATH: process.env.PATH ?? "", DATABASE_URL: site.hub.databaseUrl },
+      });
+    const facts = { snapshots: 1, artifacts: 1, opened: false };
+    assert.deepEqual(JSON.parse((await ask("--json")).stdout), { ok: true, ...facts, findings: [] });
+    assert.match((await ask()).stdout, /All of it holds\.\n$/);
+    await rm(join(base, good.localPath ?? ""), { recursive: true });
+    const { code, stdout } = await ask("--json").then(
+      () => assert.fail("it found nothing"),
+      (error: { code: number; stdout: string }) => error,
+    );
+    const sentence = "Its artifact is not there.";
+    assert.equal(code, 5);
+    assert.deepEqual(JSON.parse(stdout).findings, [{ invariant: "I1", about: good.id, sentence }]);
+    const elsewhere = ask("--store", scratch).then(
+      () => assert.fail("it is no store"),
+      (error: { code: number; stderr: string }) => error,
+    );
+    assert.equal((await elsewhere).code, 1);
+    assert.match((await elsewhere).stderr, /no worker's store/);
   });
 });

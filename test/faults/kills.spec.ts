@@ -1,7 +1,7 @@
 // Rows F1, F2 and F34: a worker or a restore service that dies at any point leaves a job that the next one ends well, once, with nothing
 // left over. Here some of the points, killed; all of them, also stopped and aborted, are in kills.sweep.ts.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { FaultPoint } from "../../artifact/fault-point.ts";
@@ -41,8 +41,7 @@ describe("a process of the data plane that is killed", { skip: missingOpenSsh ??
     for (const death of [...deaths, null]) {
       const errand: Errand = death?.errand ?? "restore";
       const kind = errand === "restore" ? "restore" : "worker";
-      // The job that was left is carried past the point first, where it is of the same kind.
-      const nth = left?.errand === errand ? 2 : 1;
+      const armedFile = join(ground.directory, `armed-${death?.at}`);
       // What is left for the other kind of process, that one ends first.
       if (left && (left.errand === "restore") !== (errand === "restore")) {
         await using _ = await ground.start(left.errand === "restore" ? "restore" : "worker", { traceFile });
@@ -51,7 +50,7 @@ describe("a process of the data plane that is killed", { skip: missingOpenSsh ??
       }
       await using process = await ground.start(kind, {
         traceFile,
-        ...(death && { fault: { at: death.at, action: "kill", nth: left ? nth : 1 } }),
+        ...(death && { fault: { at: death.at, action: "kill", armedFile } }),
       });
       if (left) await ground.completed(left.jobId);
       left = null;
@@ -60,6 +59,7 @@ describe("a process of the data plane that is killed", { skip: missingOpenSsh ??
       await ground.clean(`before the death at ${death?.at}`);
       if (!death) break;
       const [oldest = ""] = await ground.goodSnapshots();
+      await writeFile(armedFile, "");
       const jobId =
         errand === "backup"
           ? await ground.backUp()

@@ -12,8 +12,9 @@ export const allIsOnRecord: Check = (grounds) =>
     "I10",
     Prisma.sql`
       SELECT j.id AS about, format('The job is completed, and that is on record %s times.', count(a.id)) AS sentence
-        FROM jobs j LEFT JOIN audit_events a ON a.tenant_id = j.tenant_id AND a.object_id = j.id
-          AND a.verb = CASE WHEN j.type = 'RESTORE' THEN 'completeRestore' ELSE 'completeJob' END
+        FROM jobs j LEFT JOIN audit_events a ON a.tenant_id = j.tenant_id AND (
+          (a.object_id = j.id AND a.verb = CASE WHEN j.type = 'RESTORE' THEN 'completeRestore' ELSE 'completeJob' END)
+          OR (a.verb = 'adoptSnapshot' AND a.after->>'jobId' = j.id))
         WHERE j.status = 'COMPLETED' GROUP BY j.id HAVING count(a.id) <> 1
       UNION ALL
       SELECT object_id, format('Its lease %s was given out %s times.', after->>'leaseEpoch', count(*))
@@ -22,6 +23,8 @@ export const allIsOnRecord: Check = (grounds) =>
       SELECT j.id, format('It has had %s attempts, and %s claims are on record.', j.attempt, count(a.id))
         FROM jobs j LEFT JOIN audit_events a
           ON a.tenant_id = j.tenant_id AND a.object_id = j.id AND a.verb = 'claimJob'
+        WHERE NOT EXISTS (SELECT FROM audit_events b
+          WHERE b.tenant_id = j.tenant_id AND b.verb = 'adoptSnapshot' AND b.after->>'jobId' = j.id)
         GROUP BY j.id HAVING count(a.id) < j.attempt
       UNION ALL
       SELECT j.id, 'Nobody is on record as having begun it.'

@@ -9,11 +9,13 @@ export const statesGoForward: Check = (grounds) =>
     Prisma.sql`
       SELECT job_id AS about, format('Its log goes from %s to %s.', COALESCE(before, 'nothing'), status) AS sentence
         FROM (
-          SELECT job_id, facts->>'status' AS status,
+          SELECT job_id, facts->>'status' AS status, facts ? 'adopted' AS adopted,
             lag(facts->>'status') OVER (PARTITION BY job_id ORDER BY seq) AS before
           FROM job_events WHERE kind = 'state'
         ) moves
         WHERE NOT CASE
+          -- An artifact was found whose report had been lost: that completes its job, wherever it stood.
+          WHEN adopted THEN status = 'COMPLETED' AND COALESCE(before, 'QUEUED') IN ('QUEUED', 'RUNNING', 'FINALIZING')
           WHEN before IS NULL THEN status = 'QUEUED'
           WHEN before = 'QUEUED' THEN status IN ('RUNNING', 'FAILED', 'CANCELED')
           WHEN before = 'RUNNING' THEN status IN ('FINALIZING', 'COMPLETED', 'FAILED', 'CANCELED', 'QUEUED')

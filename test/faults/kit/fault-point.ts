@@ -1,5 +1,5 @@
 // Fails where it is told to: stands in for artifact/fault-point.ts in processes that are started with `--conditions=faults`.
-import { appendFileSync, closeSync, openSync } from "node:fs";
+import { appendFileSync, closeSync, existsSync, openSync } from "node:fs";
 import type { FaultPoint } from "../../../artifact/fault-point.ts";
 
 /** What happens at a point. `stop` is SIGSTOP: somebody else lets the process go on. */
@@ -9,6 +9,8 @@ type Action = "kill" | "stop" | "abort" | "throw";
 const [wanted, action, nth = "1"] = (process.env.XVAULT_FAULT ?? "").split(":") as [FaultPoint?, Action?, string?];
 /** A file that says that it has happened: a process that is started again afterwards goes on. */
 const onceFile = process.env.XVAULT_FAULT_ONCE;
+/** A file without which nothing happens. */
+const armedFile = process.env.XVAULT_FAULT_ARMED;
 /** Gets a line for every point that is passed. */
 const traceFile = process.env.XVAULT_FAULT_TRACE;
 
@@ -16,7 +18,8 @@ let passed = 0;
 
 export function faultPoint(name: FaultPoint): void {
   if (traceFile) appendFileSync(traceFile, `${name}\n`);
-  if (name !== wanted || ++passed !== Number(nth) || !isFirst()) return;
+  if (name !== wanted || (armedFile && !existsSync(armedFile))) return;
+  if (++passed !== Number(nth) || !isFirst()) return;
   if (action === "kill") process.kill(process.pid, "SIGKILL");
   else if (action === "stop") process.kill(process.pid, "SIGSTOP");
   else if (action === "abort") process.abort();

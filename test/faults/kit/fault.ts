@@ -9,6 +9,8 @@ export interface Fault {
   readonly nth?: number;
   /** A file that is made when it happens: later processes that are told the same go on. */
   readonly onceFile?: string;
+  /** A file without which it does not happen, and is not counted: made by the test when the time has come. */
+  readonly armedFile?: string;
 }
 
 /** Arguments of Node, and environment, for a process with this fault; with nothing for none. `traceFile` gets every point passed. */
@@ -19,6 +21,7 @@ export function faulty(fault?: Fault, traceFile?: string): { args: string[]; env
     env: {
       ...(fault && { XVAULT_FAULT: `${fault.at}:${fault.action}:${fault.nth ?? 1}` }),
       ...(fault?.onceFile && { XVAULT_FAULT_ONCE: fault.onceFile }),
+      ...(fault?.armedFile && { XVAULT_FAULT_ARMED: fault.armedFile }),
       ...(traceFile && { XVAULT_FAULT_TRACE: traceFile }),
     },
   };

@@ -51,7 +51,7 @@ export function describedAs(content: Tree): DescribedTree {
 /** Resolves when the process is over, whoever ended it. */
 export async function over({ child }: StagedProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null)
-    await once(child, "exit", { signal: AbortSignal.timeout(60_000) });
+    await once(child, "exit", { signal: AbortSignal.timeout(120_000) });
 }
 
 /** A worker has been started once, so that the source is tested; it is gone again. `content` is the oracle. */
@@ -106,7 +106,7 @@ export async function stageGround(content: Tree, terms: StagedTerms = {}): Promi
       return (await hub.db.snapshot.findMany({ where, orderBy: { id: "asc" } })).map(({ id }) => id);
     },
     async completed(jobId) {
-      const { status, errorCode, errorMessage } = await jobEnd(acme.ask, jobId);
+      const { status, errorCode, errorMessage } = await jobEnd(acme.ask, jobId, 120_000);
       assert.equal(status, "COMPLETED", `${errorCode}: ${errorMessage}`);
       return job(jobId);
     },

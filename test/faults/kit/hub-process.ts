@@ -78,6 +78,8 @@ export interface HubProcess extends StagedEarth {
   readonly publicUrl: string;
   readonly privateUrl: string;
   readonly child: ChildProcess;
+  /** How often it was started. */
+  readonly lives: number;
   /** Every line that it wrote, of all its lives. */
   readonly lines: readonly string[];
   /** Sends the signal and waits for the end. */
@@ -94,10 +96,12 @@ export async function stageHubProcess(earth: StagedEarth, options: HubProcessOpt
   const publicUrl = `http://127.0.0.1:${publicPort}`;
   const lines: string[] = [];
   let child: ChildProcess;
+  let lives = 0;
 
   async function start({ env, fault, traceFile }: HubProcessOptions = options): Promise<void> {
     const { args, env: faultEnv } = faulty(fault, traceFile);
     const main = join(import.meta.dirname, "../../../server/main.ts");
+    lives++;
     child = spawn(process.execPath, [...args, main], {
       env: {
         ...leanProcess,
@@ -149,6 +153,9 @@ export async function stageHubProcess(earth: StagedEarth, options: HubProcessOpt
     privateUrl: `http://127.0.0.1:${privatePort}`,
     get child() {
       return child;
+    },
+    get lives() {
+      return lives;
     },
     ...{ lines, end, ended, start },
     [Symbol.asyncDispose]: () => end("SIGKILL"),

@@ -124,7 +124,7 @@ export async function idle({ hub }: FaultGround): Promise<void> {
 }
 
 /** Until the system says that the process is stopped. */
-async function stopped({ child }: StagedProcess): Promise<void> {
+export async function stopped({ child }: StagedProcess): Promise<void> {
   for (const deadline = performance.now() + 60_000; performance.now() < deadline; await pause(20)) {
     const stat = await readFile(`/proc/${child.pid}/stat`, "utf8");
     if (stat.slice(stat.lastIndexOf(")") + 2).startsWith("T")) return;

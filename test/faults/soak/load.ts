@@ -59,11 +59,13 @@ export async function applyLoad(
   async function send(name: string, document: string, variables: Record<string, unknown>): Promise<void> {
     const answer = await ask(document, variables).catch((): Answer | null => null);
     const found = answer?.data?.[Object.keys(answer.data ?? {})[0] ?? ""];
-    if (found && !found.code) {
+    const refusal = found?.code ?? answer?.errors?.[0]?.extensions?.code ?? "no answer";
+    // A refusal is an answer: it was looked up.
+    if (found) {
       longestSilenceMs = Math.max(longestSilenceMs, performance.now() - answeredAt);
       answeredAt = performance.now();
-      count(`${name}: done`);
-    } else count(`${name}: ${found?.code ?? answer?.errors?.[0]?.extensions?.code ?? "no answer"}`);
+    }
+    count(`${name}: ${found && !found.code ? "done" : refusal}`);
   }
 
   async function step(): Promise<void> {

@@ -105,7 +105,7 @@ const [attempts] = await db.$queryRaw<{ again: number; most: number; gap: number
 say(`jobs tried again: ${attempts?.again}, ${attempts?.most} attempts at most`);
 const silenceMs = Math.max(load.longestSilenceMs(), more.longestSilenceMs());
 say(
-  `longest recovery: ${(silenceMs / 1000).toFixed(1)} s until the API did again as it was asked, ${attempts?.gap.toFixed(1)} s until a job was completed again`,
+  `longest recovery: ${(silenceMs / 1000).toFixed(1)} s until the API answered again, ${attempts?.gap.toFixed(1)} s until a job was completed again`,
 );
 say(
   `settled after ${(settledMs / 1000).toFixed(1)} s; changes of files: ${[...contents.values()].map(({ changes }) => changes)}`,
