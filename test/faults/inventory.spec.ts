@@ -24,7 +24,7 @@ describe("a worker and its store", { skip: missingOpenSsh ?? false }, () => {
 
   before(async () => {
     site = stack.use(
-      await stageSite(tree({ "index.html": "hello" }), { hubTerms: { leaseSeconds: 6, heartbeatSeconds: 0.5 } }),
+      await stageSite(tree({ "index.html": "hello" }), { hubTerms: { leaseSeconds: 6, heartbeatSeconds: 1 } }),
     );
     worker = site.worker;
     await deleteAtOnce(site.hub);
@@ -212,7 +212,14 @@ describe("a worker and its store", { skip: missingOpenSsh ?? false }, () => {
       assert.equal(await site.hub.db.snapshot.count({ where: { status: "MISSING" } }), 0);
       const after = await site.hub.db.worker.findUniqueOrThrow({ where: { id: worker.workerId } });
       assert.deepEqual(after.inventoriedAt, before.inventoriedAt);
-      await assert.rejects(restart(), /is empty, and \d+ snapshots of this worker ought to be in it: mount its disk/);
+      await restart();
+      const refused = worker;
+      if (refused.child.exitCode === null) await new Promise((resolve) => refused.child.once("exit", resolve));
+      assert.equal(refused.child.exitCode, 1);
+      assert.match(
+        refused.lines.join("\n"),
+        /is empty, and \d+ snapshots of this worker ought to be in it: mount its disk/,
+      );
     } finally {
       await rm(storageBase, { recursive: true });
       await rename(`${storageBase}.disk`, storageBase);

@@ -28,6 +28,8 @@ export interface PlayedWorkerOptions {
   readonly jobTypes?: readonly JobType[];
   readonly sourceTypes?: readonly SourceType[];
   readonly readsStoresOf?: readonly string[];
+  /** Versions of its tools, null for what it has not; of a worker that does not say where they are left out. */
+  readonly tools?: Readonly<Record<string, string | null>>;
 }
 
 /** Enrols and registers a worker that can do all that its role allows, unless it is told otherwise. */
@@ -47,7 +49,7 @@ export async function playWorker(hub: StagedHub, options: PlayedWorkerOptions = 
       version: "0",
       jobTypes: [...jobTypes],
       sourceTypes: [...sourceTypes],
-      tools: {},
+      tools: options.tools ?? {},
       readsStoresOf: [...readsStoresOf],
     },
   });
