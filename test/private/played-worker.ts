@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { Decrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
 import { type ClaimedJob, connectHub, type HubClient, protocolVersion } from "../../clients/hub/hub-client.ts";
+import { newId } from "../../domain/ids.ts";
 import { fingerprint } from "../../domain/keys.ts";
 import type { JobType, SourceType } from "../../prisma/client/client.ts";
 import type { StagedHub } from "../stage/hub.ts";
@@ -94,6 +95,17 @@ export function madeSnapshot(job: ClaimedJob) {
     durationMs: 1_200,
     partial: true,
     warnings: [{ code: "UNREADABLE", path: "etc/shadow", message: "It could not be read." }],
+  };
+}
+
+/** The same artifact as one that the database knows nothing of, made by this worker. */
+export function forgotten(made: ReturnType<typeof madeSnapshot>, workerId: string) {
+  const [snapshotId, jobId] = [newId("snapshot", new Date()), newId("job", new Date())];
+  const manifest = { ...made.manifest, ids: { ...made.manifest.ids, snapshotId, jobId, workerId } };
+  return {
+    ...made,
+    snapshotId,
+    manifest: { ...manifest, ids: { ...manifest.ids, sourceId: manifest.ids.sourceId ?? "" } },
   };
 }
 
