@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { Job, Prisma, Snapshot } from "../prisma/client/client.ts";
 import type { WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
+import { markSnapshotWhole } from "./damage.ts";
 import { InvalidInputError, LeaseLostError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { hostKeyInput, parseInput } from "./input.ts";
@@ -126,7 +127,7 @@ async function record(
       });
       return {};
     case "VERIFY":
-      await tx.snapshot.updateMany({ where: { id: job.targetSnapshotId ?? "" }, data: { verifiedAt: await now(tx) } });
+      await markSnapshotWhole(tx, worker, job);
       return {};
     case "RESTORE":
       throw otherCommand("completeRestore");

@@ -7,21 +7,26 @@ import {
   JobEndedError,
   JobNotRetryableError,
   NotFoundError,
+  SnapshotDeletedError,
   SourceDisabledError,
   SourceNotTestedError,
 } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
-import { changeJob, createJob } from "./queue.ts";
+import { changeJob, createJob, ring } from "./queue.ts";
 import { refuseFull } from "./quotas.ts";
 import { isEnded } from "./rules/job-states.ts";
 import type { Verb } from "./rules/permissions.ts";
 import { routeOf } from "./rules/source-config.ts";
-import { findDeletion, keepAfterAll, lockSnapshot, queueDeletion } from "./snapshots.ts";
+import { findDeletion, isGone, keepAfterAll, lockSnapshot, queueDeletion } from "./snapshots.ts";
 import { parseDraft, refuseScanning } from "./source-tests.ts";
 import { holdSource, requireSource } from "./sources.ts";
 import { refuseSuspended } from "./tenants.ts";
+import { beginNow } from "./waiting-backups.ts";
 
-/** Starts a backup now. A source has at most one backup under way; the database holds that wall as well. */
+/**
+ * Starts a backup now. A source has at most one backup under way; the database holds that wall as well. One of a schedule that only
+ * waits for its moment begins now instead.
+ */
 export async function startBackup(hub: Hub, actor: Actor, { sourceId }: { sourceId: string }): Promise<Job> {
   const source = await requireSource(hub, actor, sourceId);
   authorize(actor, source.tenantId, "startBackup");
@@ -44,8 +49,9 @@ async function backUp(
       await refuseFull(tx, await refuseSuspended(tx, tenantId));
       if ((await holdSource(tx, sourceId)).status !== "ACTIVE") throw new SourceDisabledError();
       const active = await findActiveBackup(tx, tenantId, sourceId);
-      if (active) throw new BackupAlreadyRunningError(active.id);
-      const job = await createJob(tx, announce, { tenantId, type: "BACKUP", sourceId, priority: 5 });
+      const job = active
+        ? await beginNow(tx, announce, active)
+        : await createJob(tx, announce, { tenantId, type: "BACKUP", sourceId, priority: 5 });
       await record(tx, job);
       return job;
     });
@@ -100,7 +106,8 @@ export function retryRefusal({ type, status }: Pick<Job, "type" | "status">): st
   if (!isEnded(status)) return "This job is still under way: wait for its end, or cancel it first.";
   if (status === "COMPLETED") return "This job is completed: there is nothing to try again.";
   if (type === "RESTORE") return "Start a new restore instead: the link of this one was shown once and works no more.";
-  if (type === "VERIFY") return "The platform checks this snapshot again by itself.";
+  if (type === "VERIFY")
+    return "Ask for another check instead, with verifySnapshot: the platform makes one by itself as well.";
   return null;
 }
 
@@ -129,7 +136,7 @@ async function draftAgain(
 
 /**
  * Cancels a queued job at once, and asks the worker of a running one to stop. Asking twice changes nothing more. A deletion that
- * nobody began with is taken back by it.
+ * nobody began with is taken back by it; once a worker has begun, nothing takes it back, for a half of a snapshot is none.
  */
 export async function cancelJob(hub: Hub, actor: Actor, { jobId }: { jobId: string }): Promise<Job> {
   const found = await findJob(hub, actor, jobId);
@@ -140,10 +147,15 @@ export async function cancelJob(hub: Hub, actor: Actor, { jobId }: { jobId: stri
     const job = await tx.job.findUniqueOrThrow({ where: { id: jobId } });
     if (isEnded(job.status)) throw new JobEndedError(job.status);
     if (job.cancelRequestedAt) return job;
+    if (job.type === "DELETE_SNAPSHOT" && isGone((await lockSnapshot(tx, job.targetSnapshotId ?? "")).status))
+      throw new SnapshotDeletedError(null);
     const at = await now(tx);
     await audit(tx, actor, { tenantId: job.tenantId, verb: "cancelJob", objectId: job.id });
-    if (job.status !== "QUEUED")
+    if (job.status !== "QUEUED") {
+      // Its worker would learn of it within seconds anyway.
+      await ring(tx, announce, { ...job, targetWorkerId: job.workerId });
       return changeJob(tx, announce, { jobId, data: { cancelRequestedAt: at }, kind: "cancel-requested", facts: {} });
+    }
     await tx.restore.updateMany({ where: { jobId, status: "PREPARING" }, data: { status: "FAILED" } });
     if (job.targetSnapshotId && job.type === "DELETE_SNAPSHOT") await keepAfterAll(tx, announce, job.targetSnapshotId);
     return changeJob(tx, announce, {
@@ -175,6 +187,6 @@ export function findActiveBackup(tx: Transaction, tenantId: string, sourceId: st
   });
 }
 
-function isUniqueViolation(error: unknown): boolean {
+export function isUniqueViolation(error: unknown): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === "P2002";
 }

@@ -11,6 +11,9 @@ import type { Room } from "./room.ts";
 import { servedSourceTypes } from "./sources/kinds.ts";
 import { findTools } from "./tools.ts";
 
+/** The half minute of a process that goes down is for its jobs. */
+const goodbyeMs = 2_000;
+
 export interface AdmissionTerms {
   readonly hub: HubClient;
   readonly keepAlive: KeepAlive;
@@ -74,7 +77,10 @@ export async function admit(terms: AdmissionTerms): Promise<Admission> {
     async drain() {
       keepAlive.beat(heartbeatSeconds, { draining: true, freeBytes: null });
       // The thread may be gone before its next beat.
-      await hub.heartbeat({ draining: true }).catch((error) => log.warn({ err: error }, "could not say goodbye"));
+      const patience = { signal: AbortSignal.timeout(goodbyeMs) };
+      await hub
+        .heartbeat({ draining: true }, patience)
+        .catch((error) => log.warn({ err: error }, "could not say goodbye"));
     },
   };
 }

@@ -7,6 +7,7 @@ import {
   NotFoundError,
   QuotaExceededError,
   RateLimitedError,
+  SnapshotDeletedError,
   SnapshotInUseError,
   SourceDisabledError,
   SourceNotTestedError,
@@ -30,6 +31,7 @@ import { gathered } from "./batch.ts";
 import { builder } from "./builder.ts";
 import { byAge, listing, onlyOrder, ordersOf, relatedList } from "./listing.ts";
 import { Node } from "./node.ts";
+import { VerifyDepth } from "./verify-depth.ts";
 
 const JobType = builder.enumType("JobType", {
   description: "What a job does.",
@@ -37,7 +39,7 @@ const JobType = builder.enumType("JobType", {
     BACKUP: { value: types.BACKUP, description: "Makes a snapshot of a source." },
     RESTORE: { value: types.RESTORE, description: "Prepares a download of a snapshot." },
     DELETE_SNAPSHOT: { value: types.DELETE_SNAPSHOT, description: "Removes a snapshot's bytes." },
-    VERIFY: { value: types.VERIFY, description: "Checks a snapshot's bytes." },
+    VERIFY: { value: types.VERIFY, description: "Checks whether a snapshot is whole." },
     TEST_SOURCE: { value: types.TEST_SOURCE, description: "Connects to a source and looks." },
   },
 });
@@ -130,6 +132,11 @@ export const Job = builder.prismaObject("Job", {
     targetSnapshot: t.relation("targetSnapshot", {
       nullable: true,
       description: "The snapshot that a restore, a deletion or a check is about.",
+    }),
+    verifyDepth: t.expose("verifyDepth", {
+      type: VerifyDepth,
+      nullable: true,
+      description: "How deep a check looks; null for every other type.",
     }),
     workerName: t.string({
       nullable: true,
@@ -253,8 +260,9 @@ builder.relayMutationField(
     inputFields: (t) => ({ jobId: t.id({ required: true, description: "Which." }) }),
   },
   {
-    description: "Cancels a queued job at once and asks the worker of a running one to stop.",
-    errors: { types: [NotFoundError, JobEndedError] },
+    description:
+      "Cancels a queued job at once and asks the worker of a running one to stop, which takes seconds. The deletion of a snapshot cannot be stopped once its worker has begun with it.",
+    errors: { types: [NotFoundError, JobEndedError, SnapshotDeletedError] },
     resolve: async (_, { input }, { hub, actor }) => ({ job: await cancelJob(hub, actor(), input) }),
   },
   {

@@ -137,6 +137,7 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     testSourceDraft: { tenantId, type: "SFTP", config, credentialId },
     undeleteSnapshot: { snapshotId },
     unpinSnapshot: { snapshotId },
+    verifySnapshot: { snapshotId },
     updateCredential: { credentialId, secret: { password: "y" } },
     updateMember: { tenantId, userId: ids.member, role: "VIEWER" },
     updateSchedule: { scheduleId, timezone: "Europe/Berlin" },
