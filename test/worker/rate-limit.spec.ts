@@ -26,7 +26,7 @@ async function read(entries: AsyncIterable<Entry>) {
   return { bytes: Buffer.concat(read), seconds: (performance.now() - beganAt) / 1000 };
 }
 
-describe("a source with a limit", () => {
+describe("a source with a limit", { concurrency: true }, () => {
   for (const [what, pieceBytes, atHand] of [
     ["in small pieces", 8_192, false],
     ["in one piece", content.length, false],
