@@ -42,6 +42,7 @@ async function stageWorkshop(sshd: StagedOpenSsh, { onCommand }: StageOptions = 
   const answers: Record<string, () => unknown> = {
     claimSecrets,
     hello: () => ({ serverTime: "2030-01-02T03:04:05.000Z" }),
+    renewLease: () => ({ leaseSeconds: 60, cancelRequested: false }),
   };
   const hub = new Proxy({} as HubClient, {
     get: (_, command: string) => async (input: Record<string, unknown>) => {
@@ -109,7 +110,7 @@ describe("a job of a worker", { skip: missingOpenSsh ?? false }, () => {
     await writeTree(sshd.data, tree({ "a/one": "1", two: "22" }), { owner: sshd.owner });
     await using stage = await stageWorkshop(sshd);
     await stage.perform(stage.job);
-    const expected = ["CONNECTING", "claimSecrets", "PULLING", "hello", "FINALIZING", "completeJob"];
+    const expected = ["CONNECTING", "claimSecrets", "PULLING", "hello", "FINALIZING", "renewLease", "completeJob"];
     assert.deepEqual(stage.commands(), expected);
     const { jobId, leaseEpoch, snapshot } = last(stage.told).input as Record<string, unknown>;
     assert.deepEqual({ jobId, leaseEpoch }, { jobId: "job_1", leaseEpoch: 1 });
