@@ -37,7 +37,7 @@ export async function cancelAt(
   const since = performance.now();
   const job = await jobEnd(acme.ask, jobId, promisedMs);
   await until("the server has nothing left to do", () => processesOf(sshd).length === 0, promisedMs);
-  const rows = await hub.db.snapshot.findMany({ where: { sourceId }, select: { id: true, jobId: true } });
+  const rows = await hub.db.snapshot.findMany({ where: { status: "COMPLETED" }, select: { jobId: true } });
   const { storageBase, tempBase } = worker.process;
   await until("nothing is left of the attempt", async () => {
     const { snapshots, leftovers } = await lookInto(storageBase);
