@@ -29,7 +29,9 @@ const points: FaultPoint[] = [
 const races = Number(process.env.XVAULT_RACES ?? 20);
 const seed = Number(process.env.XVAULT_SEED ?? Math.floor(performance.timeOrigin) % 1_000_000);
 
-describe(`a backup canceled at a random moment around a point (seed ${seed})`, { skip: missingOpenSsh ?? false }, () => {
+describe(`a backup canceled at a random moment around a point (seed ${seed})`, {
+  skip: missingOpenSsh ?? false,
+}, () => {
   for (const [index, point] of points.entries())
     it(`ends once, ${races} times out of ${races}, around ${point}`, async () => {
       await using site = await stageSshSite();
@@ -43,6 +45,9 @@ describe(`a backup canceled at a random moment around a point (seed ${seed})`, {
         ends[status] = (ends[status] ?? 0) + 1;
       }
       process.stdout.write(`${point}: ${JSON.stringify(ends)}\n`);
-      assert.equal(Object.values(ends).reduce((sum, count) => sum + count), races);
+      assert.equal(
+        Object.values(ends).reduce((sum, count) => sum + count),
+        races,
+      );
     });
 });

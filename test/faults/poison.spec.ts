@@ -88,7 +88,10 @@ describe("the last attempt at a job that has lost its workers", () => {
     const acme = await stageTenant(hub);
     const [first, second] = [await testedSource(acme, worker), await testedSource(acme, worker)];
     const suspect = await startJob(acme.ask, "startBackup", first);
-    await hub.db.job.update({ where: { id: suspect }, data: { attempt: 2, workersLost: 1, leaseEpoch: 2, priority: 0 } });
+    await hub.db.job.update({
+      where: { id: suspect },
+      data: { attempt: 2, workersLost: 1, leaseEpoch: 2, priority: 0 },
+    });
     const held = await startJob(acme.ask, "startBackup", second);
     assert.equal((await worker.take("BACKUP")).jobId, held);
     assert.equal(await worker.claim("BACKUP"), null);

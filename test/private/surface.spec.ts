@@ -42,7 +42,10 @@ describe("the private surface", () => {
     it(`refuses protocol ${protocol} and names both sides' versions`, async () => {
       const { errors } = await hello(protocol, worker.token);
       assert.equal(errors?.[0]?.extensions?.code, "UPGRADE_REQUIRED");
-      assert.equal(errors[0].message, `protocol ${protocol} is not spoken here; this hub speaks 1 to ${protocolVersion}`);
+      assert.equal(
+        errors[0].message,
+        `protocol ${protocol} is not spoken here; this hub speaks 1 to ${protocolVersion}`,
+      );
       await assert.rejects(
         worker.api.registerWorker({
           protocol,

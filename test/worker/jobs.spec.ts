@@ -258,6 +258,18 @@ describe("a job of a worker", { skip: missingOpenSsh ?? false }, () => {
     assert.deepEqual(drafts(await stage.stored()), []);
   });
 
+  it("is ended as TIMEOUT when it has taken as long as it may, with nothing left behind", async () => {
+    await using sshd = await stageOpenSsh();
+    await using stage = await stageWorkshop(sshd);
+    const hooks = { before: { command: "sleep 60" } };
+    const source = withConfig(stage.job, { hooks });
+    await stage.perform({ ...stage.job, timeLimitSeconds: 2, source: source && { ...source, type: "SSH" } });
+    const { command, input } = last(stage.told);
+    assert.deepEqual([command, input.code], ["failJob", "TIMEOUT"]);
+    assert.match(String(input.message), /^This had not ended after 1 minute, .*ask the operator/);
+    assert.deepEqual(drafts(await stage.stored()), []);
+  });
+
   it("is let go of without a word when its lease is lost", async () => {
     await using sshd = await stageOpenSsh();
     await writeTree(sshd.data, tree({ big: seededBytes(256 * 1024 * 1024, "big") }), { owner: sshd.owner });

@@ -19,7 +19,12 @@ export interface CanceledBackup {
 /** `aheadMs`: how much earlier the request is made than the worker goes on; less than 0 for later. */
 export async function cancelAt(
   site: SshSite,
-  { worker, sourceId, point, aheadMs = 50 }: { worker: ObedientProcess; sourceId: string; point: FaultPoint; aheadMs?: number },
+  {
+    worker,
+    sourceId,
+    point,
+    aheadMs = 50,
+  }: { worker: ObedientProcess; sourceId: string; point: FaultPoint; aheadMs?: number },
 ): Promise<CanceledBackup> {
   const { sshd, hub, acme } = site;
   await worker.stopAt(point);

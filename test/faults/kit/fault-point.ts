@@ -20,9 +20,8 @@ let passed = 0;
 export function faultPoint(name: FaultPoint): void {
   if (traceFile) appendFileSync(traceFile, `${name}\n`);
   const ordered = ordersFile ? orderAt(name, ordersFile) : null;
-  if (ordered) return happen(name, ordered);
-  if (name !== wanted || ++passed !== Number(nth) || !isFirst()) return;
-  happen(name, action);
+  if (ordered) happen(name, ordered);
+  else if (name === wanted && ++passed === Number(nth) && isFirst()) happen(name, action);
 }
 
 function happen(name: FaultPoint, action: Action | undefined): void {

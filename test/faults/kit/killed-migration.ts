@@ -36,7 +36,9 @@ export async function killMigrationAt(statement: number): Promise<boolean> {
     child.kill("SIGKILL");
     await exited;
     // As the server would when it next writes to the process that is gone.
-    await admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'xvault-migrate' AND datname = current_database()`);
+    await admin.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'xvault-migrate' AND datname = current_database()`,
+    );
     await admin.query("DROP EVENT TRIGGER fault_stop; DROP SCHEMA fault CASCADE");
     await migrate(database.url);
     assert.deepEqual((await migrationStatus(database.url)).pending, []);
