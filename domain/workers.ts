@@ -7,6 +7,7 @@ import { audit } from "./audit.ts";
 import { InvalidInputError, UnauthenticatedError, UpgradeRequiredError } from "./errors.ts";
 import { asPlatform, type Hub, now, type Transaction, transact } from "./hub.ts";
 import { parseInput } from "./input.ts";
+import type { Served } from "./rules/lanes.ts";
 import { hashToken } from "./secrets.ts";
 
 /** Versions of the private protocol that this hub speaks. */
@@ -23,6 +24,8 @@ const capabilitiesInput = z.object({
   sourceTypes: z.array(z.string().max(32)).max(16),
   tools: z.record(z.string().max(64), z.unknown()),
   readsStoresOf: z.array(z.string().max(64)).max(1000),
+  /** Most jobs that it holds at a time; workers of an earlier version do not say. */
+  concurrency: z.number().int().min(1).max(1000).nullish(),
 });
 
 export function countOnlineWorkers(hub: Hub): Promise<number> {
@@ -103,14 +106,21 @@ export async function markOfflineWorkers(hub: Hub): Promise<number> {
 }
 
 /** What a worker may be given: by its role, by what it said of itself, and by whose stores it can read. */
-export function serves(worker: Worker): { jobTypes: JobType[]; sourceTypes: SourceType[]; stores: string[] } {
+export function serves(worker: Worker): Served & { jobTypes: JobType[]; concurrency: number | null } {
   const said = capabilitiesInput.safeParse(worker.capabilities);
-  if (!said.success) return { jobTypes: [], sourceTypes: [], stores: [] };
+  if (!said.success) return { jobTypes: [], sourceTypes: [], stores: [], concurrency: null };
   return {
     jobTypes: jobTypesOf[worker.role].filter((type) => said.data.jobTypes.includes(type)),
     sourceTypes: Object.values(SourceType).filter((type) => said.data.sourceTypes.includes(type)),
     stores: worker.role === "RESTORE" ? said.data.readsStoresOf : [worker.id],
+    concurrency: said.data.concurrency ?? null,
   };
+}
+
+/** As `requireWorker`; to the end of the transaction this worker claims nothing elsewhere. */
+export async function lockWorker(tx: Transaction, worker: WorkerActor): Promise<Worker> {
+  await tx.$queryRaw`SELECT id FROM workers WHERE id = ${worker.workerId} FOR NO KEY UPDATE`;
+  return requireWorker(tx, worker);
 }
 
 /** Throws `UnauthenticatedError` where the worker has been removed or retired. */

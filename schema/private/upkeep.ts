@@ -37,6 +37,7 @@ const CapabilitiesInput = builder.inputType("CapabilitiesInput", {
     sourceTypes: t.field({ type: [SourceType], description: "Sources that it can read." }),
     tools: t.field({ type: "JSON", description: "Versions of the tools at hand." }),
     readsStoresOf: t.stringList({ description: "Ids of the workers whose stores it can read." }),
+    concurrency: t.int({ required: false, description: "Most jobs that it holds at a time; null: it does not say." }),
   }),
 });
 

@@ -14,6 +14,7 @@ const unaudited = {
   recordLog: "stands in the log of the job",
   reconcileStore: "changes nothing",
   reconcileRestores: "changes nothing",
+  claimJobs: "has a row of claimJob for each of the jobs",
 };
 
 describe("the audit of the data plane", () => {
