@@ -4,12 +4,14 @@ import type { WorkerActor } from "./actor.ts";
 import { SnapshotInUseError } from "./errors.ts";
 import { type Hub, type Transaction, transact } from "./hub.ts";
 import { activeRecipients } from "./keys.ts";
-import { beginJobs, lockNextJobs } from "./next-jobs.ts";
+import { beginJobs, lockNextJobs, type NextJob } from "./next-jobs.ts";
 import { remainingBytes } from "./quotas.ts";
 import { lanesFor } from "./rules/lanes.ts";
 import { readSetting } from "./settings.ts";
 import { beginDeletion } from "./snapshots.ts";
 import { parseDraft } from "./source-tests.ts";
+import { besideHeldJobs } from "./suspects.ts";
+import { timeLimits } from "./time-limits.ts";
 import { lockWorker, serves } from "./workers.ts";
 
 /** Jobs that one call takes at most. */
@@ -34,6 +36,7 @@ export interface ClaimedJob {
   readonly type: JobType;
   readonly leaseEpoch: number;
   readonly leaseSeconds: number;
+  readonly timeLimitSeconds: number;
   readonly attempt: number;
   readonly source: ClaimedSource | null;
   readonly backup: { snapshotId: string; recipients: string[]; maxBytes: bigint | null } | null;
@@ -100,23 +103,31 @@ function claimNext(
     const { jobTypes, sourceTypes, stores, concurrency } = serves(row);
     const wanted = types.filter((type) => jobTypes.includes(type));
     if (row.status === "DRAINING" || row.drainedAt !== null || wanted.length === 0) return [];
+    const fitting = await besideHeldJobs(tx, row.id);
+    if (fitting === null) return [];
     const lanes = lanesFor({ jobTypes: wanted, sourceTypes, stores });
-    const next = await lockNextJobs(tx, { worker, lanes, count, concurrency });
+    const next = await lockNextJobs(tx, { worker, lanes, count, concurrency, fitting });
     if (next.length === 0) return [];
-    const jobs = await beginJobs(tx, worker, { jobs: next, leaseSeconds: hub.terms.leaseSeconds });
+    const minutes = await timeLimits(tx, new Set(next.map(({ type }) => type)));
+    const jobs = await beginJobs(tx, worker, { jobs: apart(next), leaseSeconds: hub.terms.leaseSeconds, minutes });
     if (jobs.length === 0) return null;
     const described: ClaimedJob[] = [];
     for (const job of jobs) {
       if (job.type === "DELETE_SNAPSHOT" && job.targetSnapshotId)
         await beginDeletion(tx, announce, job.targetSnapshotId);
       announce.jobChanged(job.id, job.tenantId);
-      described.push(await describe(hub, tx, job));
+      described.push(await describe(hub, tx, job, minutes(job.type) * 60));
     }
     return described;
   });
 }
 
-async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob> {
+/** A job that may be what its workers died of is not taken together with others. */
+function apart(next: readonly NextJob[]): readonly NextJob[] {
+  return next[0]?.suspect ? next.slice(0, 1) : next.filter(({ suspect }) => !suspect);
+}
+
+async function describe(hub: Hub, tx: Transaction, job: Job, timeLimitSeconds: number): Promise<ClaimedJob> {
   const snapshot = job.targetSnapshotId
     ? await tx.snapshot.findUniqueOrThrow({ where: { id: job.targetSnapshotId } })
     : null;
@@ -128,6 +139,7 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
     type: job.type,
     leaseEpoch: job.leaseEpoch,
     leaseSeconds: hub.terms.leaseSeconds,
+    timeLimitSeconds,
     attempt: job.attempt,
     source: await describeSource(tx, job),
     backup: job.attemptSnapshotId

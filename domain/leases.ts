@@ -10,7 +10,7 @@ import type { Announcements } from "./events.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { openTenantKey } from "./keys.ts";
 import { changeJob, ring } from "./queue.ts";
-import { type FailureCode, failureCodes, isFailureCode } from "./rules/failures.ts";
+import { type FailureCode, failureCodes, isFailureCode, retryDelaySeconds } from "./rules/failures.ts";
 import { afterAttempt } from "./rules/job-states.ts";
 import { parseDraft } from "./source-tests.ts";
 import { requireWorker } from "./workers.ts";
@@ -156,28 +156,37 @@ export async function releaseJob(hub: Hub, worker: WorkerActor, input: Lease): P
   });
 }
 
-/** Takes back the jobs of workers that fell silent: whatever they still report is of an epoch that is over. Safe in several hubs at once. */
+/**
+ * Takes back the jobs of workers that fell silent: whatever they still report is of an epoch that is over. The next attempt waits a
+ * little, and longer each time: it may be the job that its workers die of. Safe in several hubs at once.
+ */
 export async function sweepLeases(hub: Hub): Promise<number> {
   return transact(hub, async (tx, announce) => {
     const lost = await tx.$queryRaw<{ id: string }[]>`
       SELECT id FROM jobs WHERE status IN ('RUNNING', 'FINALIZING') AND lease_expires_at <= now()
       ORDER BY lease_expires_at LIMIT 100 FOR UPDATE SKIP LOCKED`;
     for (const { id } of lost) {
-      const job = await tx.job.update({ where: { id }, data: { leaseEpoch: { increment: 1 } } });
+      const job = await tx.job.update({
+        where: { id },
+        data: { leaseEpoch: { increment: 1 }, workersLost: { increment: 1 } },
+      });
       const retry = job.attempt < job.maxAttempts && !job.cancelRequestedAt;
-      if (retry) await requeue(tx, announce, { job, delaySeconds: 0, code: "WORKER_LOST" });
+      const delaySeconds = retryDelaySeconds(hub.terms.lostDelaysSeconds, job.workersLost);
+      if (retry) await requeue(tx, announce, { job, delaySeconds, code: "WORKER_LOST" });
       else
         await endAttempt(hub, tx, announce, {
           job,
           code: "WORKER_LOST",
-          message: "The worker fell silent in the middle of this job, and so did those that tried it again.",
+          message:
+            "The worker fell silent in the middle of this job, and so did those that tried it again: ask the operator what their logs say of it.",
         });
     }
     return lost.length;
   });
 }
 
-async function endAttempt(
+/** What follows an attempt that ended without success; the caller holds the row's lock. */
+export async function endAttempt(
   hub: Hub,
   tx: Transaction,
   announce: Announcements,
@@ -211,6 +220,7 @@ async function requeue(
     data: {
       status: "QUEUED",
       leaseExpiresAt: null,
+      deadlineAt: null,
       attemptSnapshotId: null,
       progress: { phase: "WAITING" },
       notBefore: new Date(at.getTime() + input.delaySeconds * 1000),

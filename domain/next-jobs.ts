@@ -1,12 +1,13 @@
 // Which queued jobs are next, for a claimer that can do so much and no more: found, locked, and set running where limits allow it.
 // What this costs depends on how many tenants wait for something, never on how many jobs they wait for.
-import type { Job } from "../prisma/client/client.ts";
+import type { Job, JobType, Prisma } from "../prisma/client/client.ts";
 import type { WorkerActor } from "./actor.ts";
 import type { Transaction } from "./hub.ts";
 import { newId } from "./ids.ts";
 import { jobColumns } from "./job-columns.ts";
 import type { Lane } from "./rules/lanes.ts";
 import { typesOverSsh } from "./rules/source-config.ts";
+import { isUnsuspected } from "./suspects.ts";
 
 export interface Claimer {
   readonly worker: WorkerActor;
@@ -15,12 +16,17 @@ export interface Claimer {
   readonly count: number;
   /** Most jobs that it may hold at a time; null: any number. */
   readonly concurrency: number | null;
+  /** Which queued jobs `j` it may be given beside those it holds. */
+  readonly fitting: Prisma.Sql;
 }
 
 /** A queued job whose row the transaction holds. */
 export interface NextJob {
   readonly id: string;
   readonly tenantId: string;
+  readonly type: JobType;
+  /** It may be what its workers died of: to be done alone. */
+  readonly suspect: boolean;
   /** The source that it reads; null for none that is saved. */
   readonly sourceId: string | null;
   /** The time of the database. */
@@ -38,7 +44,7 @@ export interface NextJob {
  */
 export async function lockNextJobs(
   tx: Transaction,
-  { worker, lanes, count, concurrency }: Claimer,
+  { worker, lanes, count, concurrency, fitting }: Claimer,
 ): Promise<readonly NextJob[]> {
   return tx.$queryRaw<NextJob[]>`
     WITH RECURSIVE free AS (
@@ -86,11 +92,11 @@ export async function lockNextJobs(
           SELECT o.*, s.jobs AS share FROM open o LEFT JOIN shares s USING (lane, priority, tenant_id)
           ORDER BY s.jobs IS NULL, o.priority DESC, o.turn, o.due) o
         CROSS JOIN LATERAL (
-          SELECT j.id, j.tenant_id, CASE WHEN j.type IN ('BACKUP', 'TEST_SOURCE') THEN j.source_id END AS source_id,
+          SELECT j.id, j.tenant_id, j.type, NOT ${isUnsuspected} AS suspect, CASE WHEN j.type IN ('BACKUP', 'TEST_SOURCE') THEN j.source_id END AS source_id,
             o.most IS NOT NULL AS bounded
           FROM jobs j LEFT JOIN sources s ON s.id = j.source_id
           WHERE j.status = 'QUEUED' AND j.lane = o.lane AND j.priority = o.priority AND j.tenant_id = o.tenant_id
-            AND j.not_before <= now()
+            AND j.not_before <= now() AND ${fitting}
             AND (j.type <> 'BACKUP' OR s.host_key IS NOT NULL
               OR NOT (s.type::text = ANY(${[...typesOverSsh]}::text[]) OR s.config ? 'ssh'))
             AND (j.type <> 'BACKUP' OR s.jump_host_key IS NOT NULL
@@ -109,7 +115,7 @@ export async function lockNextJobs(
         UNION SELECT 'reader of ' || source_id FROM picked WHERE source_id IS NOT NULL
         ORDER BY what) locks
     )
-    SELECT p.id, p.tenant_id AS "tenantId", p.source_id AS "sourceId", now() AS now
+    SELECT p.id, p.tenant_id AS "tenantId", p.type, p.suspect, p.source_id AS "sourceId", now() AS now
     FROM picked p WHERE (SELECT count(*) FROM held) >= 0`;
 }
 
@@ -121,7 +127,11 @@ export async function lockNextJobs(
 export async function beginJobs(
   tx: Transaction,
   { workerId }: WorkerActor,
-  { jobs, leaseSeconds }: { jobs: readonly NextJob[]; leaseSeconds: number },
+  {
+    jobs,
+    leaseSeconds,
+    minutes,
+  }: { jobs: readonly NextJob[]; leaseSeconds: number; minutes: (type: JobType) => number },
 ): Promise<Job[]> {
   const snapshotIds = jobs.map(({ now }) => newId("snapshot", now));
   const auditIds = jobs.map(({ now }) => newId("auditEvent", now));
@@ -130,8 +140,9 @@ export async function beginJobs(
       SELECT n.*, row_number() OVER (PARTITION BY n.tenant_id ORDER BY n.place) AS of_tenant,
         CASE WHEN n.source_id IS NOT NULL THEN row_number() OVER (PARTITION BY n.source_id ORDER BY n.place) ELSE 1 END AS of_source
       FROM unnest(${jobs.map(({ id }) => id)}::text[], ${jobs.map(({ tenantId }) => tenantId)}::text[],
-          ${jobs.map(({ sourceId }) => sourceId)}::text[], ${snapshotIds}::text[], ${auditIds}::text[])
-        WITH ORDINALITY AS n(id, tenant_id, source_id, snapshot_id, audit_id, place)
+          ${jobs.map(({ sourceId }) => sourceId)}::text[], ${snapshotIds}::text[], ${auditIds}::text[],
+          ${jobs.map(({ type }) => minutes(type))}::int[])
+        WITH ORDINALITY AS n(id, tenant_id, source_id, snapshot_id, audit_id, minutes, place)
     ), allowed AS (
       SELECT n.* FROM next n JOIN tenants t ON t.id = n.tenant_id
       WHERE n.of_source = 1
@@ -142,7 +153,8 @@ export async function beginJobs(
           AND reader.type IN ('BACKUP', 'TEST_SOURCE')))
     ), begun AS (
       UPDATE jobs j SET status = 'RUNNING', worker_id = ${workerId}, attempt = attempt + 1, lease_epoch = lease_epoch + 1,
-        lease_expires_at = now() + make_interval(secs => ${leaseSeconds}), started_at = COALESCE(started_at, now()),
+        lease_expires_at = now() + make_interval(secs => ${leaseSeconds}), deadline_at = now() + make_interval(mins => a.minutes),
+        started_at = COALESCE(started_at, now()),
         event_seq = event_seq + 1, attempt_snapshot_id = CASE WHEN j.type = 'BACKUP' THEN a.snapshot_id END,
         progress = NULL, error_code = NULL, error_message = NULL
       FROM allowed a WHERE j.id = a.id

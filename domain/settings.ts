@@ -31,6 +31,14 @@ export const settings = {
     ...{ default: 30, minimum: 1, maximum: 365 },
     description: "How long the deletion of a tenant can be taken back, in days.",
   },
+  backup_time_limit_minutes: {
+    ...{ default: 1440, minimum: 1, maximum: 20_160 },
+    description: "How long one attempt at a backup may take, in minutes.",
+  },
+  restore_time_limit_minutes: {
+    ...{ default: 360, minimum: 1, maximum: 20_160 },
+    description: "How long one attempt at preparing a download may take, in minutes.",
+  },
 } as const satisfies Record<string, Terms>;
 
 export type SettingKey = keyof typeof settings;

@@ -10,8 +10,8 @@ import { parseInput } from "./input.ts";
 import type { Served } from "./rules/lanes.ts";
 import { hashToken } from "./secrets.ts";
 
-/** Versions of the private protocol that this hub speaks. */
-export const protocol = { oldest: 1, newest: 1 } as const;
+/** Versions of the private protocol that this hub speaks. 2: a claim says how long its attempt may take. */
+export const protocol = { oldest: 1, newest: 2 } as const;
 
 const jobTypesOf: Record<WorkerRole, readonly JobType[]> = {
   BACKUP: ["BACKUP", "TEST_SOURCE", "DELETE_SNAPSHOT", "VERIFY"],

@@ -1,7 +1,7 @@
 // Says why a download could not be prepared: for every error one code of the closed list and one sentence for the customer.
 import { ArtifactError, ExportError, StorageError } from "#artifact/node";
 import { HubError } from "../clients/hub/hub-error.ts";
-import { JobCanceledError, LeaseLostError } from "../clients/hub/keep-alive/lease.ts";
+import { JobCanceledError, JobOverdueError, LeaseLostError } from "../clients/hub/keep-alive/lease.ts";
 
 /** Of the closed list, those that a restore can end with; each with what is said where nothing better is known. */
 const sentences = {
@@ -43,6 +43,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof ExportError)
     return failure(error.code === "NOT_FOUND" ? "PATH_NOT_FOUND" : "QUOTA_EXCEEDED", error.message);
   if (error instanceof LeaseLostError || error instanceof JobCanceledError) return failure(error.code);
+  if (error instanceof JobOverdueError) return failure(error.code, error.message);
   if (error instanceof ArtifactError) return artifactFailure(error.code);
   if (error instanceof StorageError) return failure(error.code === "DISK_FULL" ? error.code : "STORAGE_UNAVAILABLE");
   if (error instanceof HubError && Object.hasOwn(sentences, error.code)) return failure(error.code as FailureCode);

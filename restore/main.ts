@@ -12,6 +12,7 @@ import { ProcessIdentity } from "../clients/hub/identity.ts";
 import { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
 import { createLog } from "../clients/hub/log.ts";
 import { connectProgress } from "../clients/hub/progress-channel.ts";
+import { stopSignal } from "../clients/hub/stop-signal.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { Admission } from "./admission.ts";
 import { type RestoreConfig, readRestoreConfig } from "./config.ts";
@@ -86,10 +87,15 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
         }),
     }),
   );
-  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing: () => claims.ring(), log }));
+  const onRing = (jobId: string) => {
+    claims.ring();
+    keepAlive.attend(jobId);
+  };
+  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing, log }));
   starting.use(attend({ admission, upkeep, log, onAdmitted: () => claims.ring() }));
   starting.defer(() => admission.drain().catch((error) => log.warn({ err: error }, "could not say goodbye")));
 
+  starting.defer(() => http.drain());
   const running = starting.move();
   log.info({ port: http.port, publicUrl: config.publicUrl }, "restore service started");
   return { port: http.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
@@ -145,19 +151,14 @@ function attend({ admission, upkeep, log, onAdmitted }: AttendTerms): AsyncDispo
 
 if (import.meta.main) {
   try {
-    const stop = Promise.withResolvers<string>();
     const waiting = new AbortController();
-    for (const signal of ["SIGTERM", "SIGINT"])
-      process.once(signal, () => {
-        waiting.abort(new Error(`stopped by ${signal}`));
-        stop.resolve(signal);
-      });
+    const stopped = stopSignal((name) => waiting.abort(new Error(`stopped by ${name}`)));
     // Stores are read here, never written to.
     const file = join(process.env.WORKER_TEMP_BASE || defaultTempBase, ".xvault-account.json");
     const config = readRestoreConfig(await withAccount(process.env, { file, signal: waiting.signal }));
     const log = createLog("restore", config.logLevel);
     const service = await startRestore(config, log);
-    log.info({ signal: await stop.promise }, "restore service is going down");
+    log.info({ signal: await stopped }, "restore service is going down");
     await service[Symbol.asyncDispose]();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -4,12 +4,20 @@ import type { Logger } from "pino";
 import { runDueSchedules } from "../domain/due-schedules.ts";
 import type { Hub } from "../domain/hub.ts";
 import { sweepLeases } from "../domain/leases.ts";
+import { sweepOverdue } from "../domain/overdue.ts";
 import { expireRestores } from "../domain/restores.ts";
 import { runDueRetention } from "../domain/retention.ts";
 import { purgeTenants } from "../domain/tenant-purge.ts";
 import { markOfflineWorkers } from "../domain/workers.ts";
 
-const duties = { runDueSchedules, sweepLeases, expireRestores, markOfflineWorkers, purgeTenants } as const;
+const duties = {
+  runDueSchedules,
+  sweepLeases,
+  sweepOverdue,
+  expireRestores,
+  markOfflineWorkers,
+  purgeTenants,
+} as const;
 
 /** What takes its time and is in no hurry. Begins when a hub that has just started has had time for everything else. */
 const slowDuties = { runDueRetention } as const;

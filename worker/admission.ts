@@ -9,6 +9,9 @@ import { nativeCryptoAvailable } from "./native-crypto-check.ts";
 import { servedJobTypes } from "./perform.ts";
 import { servedSourceTypes } from "./sources/kinds.ts";
 
+/** The half minute of a process that goes down is for its jobs. */
+const goodbyeMs = 2_000;
+
 export interface AdmissionTerms {
   readonly hub: HubClient;
   readonly keepAlive: KeepAlive;
@@ -66,7 +69,10 @@ export async function admit(terms: AdmissionTerms): Promise<Admission> {
     async drain() {
       keepAlive.beat(heartbeatSeconds, { draining: true, freeBytes: null });
       // The thread may be gone before its next beat.
-      await hub.heartbeat({ draining: true }).catch((error) => log.warn({ err: error }, "could not say goodbye"));
+      const patience = { signal: AbortSignal.timeout(goodbyeMs) };
+      await hub
+        .heartbeat({ draining: true }, patience)
+        .catch((error) => log.warn({ err: error }, "could not say goodbye"));
     },
   };
 }

@@ -1,8 +1,11 @@
 // Makes one snapshot: connects to the source, seals what it gives, and tells the hub.
 import * as z from "zod";
-import { type Entry, type SealProgress, seal, type Warning } from "#artifact/node";
+import { type Entry, type SealProgress, seal, snapshotDirectory, type Warning } from "#artifact/node";
 import { faultPoint } from "#fault-point";
 import type { ClaimedJob } from "../clients/hub/hub-client.ts";
+import { HubError } from "../clients/hub/hub-error.ts";
+import { JobCanceledError } from "../clients/hub/keep-alive/lease.ts";
+import { outliving } from "../clients/hub/outlive.ts";
 import type { JobProgress } from "../clients/hub/progress-channel.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { connectSource } from "./connect-source.ts";
@@ -16,7 +19,7 @@ import type { Workshop } from "./workshop.ts";
 const reportedWarnings = 1000;
 const longestReportedPath = 1024;
 
-/** Throws what went wrong; nothing of the snapshot is stored then, unless it was the report of it that failed. */
+/** Throws what went wrong; nothing of the snapshot is stored then, unless it was the report of it that came to nobody. */
 export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortSignal): Promise<void> {
   const { hub, storage, workerId, tempBase } = workshop;
   const { jobId, leaseEpoch, source, backup, tenantId } = job;
@@ -59,9 +62,15 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
       if (isStrict(source.config)) refusePartial(warnings.kept);
       await enter("FINALIZING");
     },
+    // A process that was stopped for a while goes on where it stood, and learns of the time that passed only when it asks.
+    onCommitting: async () => {
+      const { cancelRequested } = await hub.renewLease({ jobId, leaseEpoch }, patience);
+      if (cancelRequested) throw new JobCanceledError("the job was canceled");
+    },
   });
   const { manifest, manifestSha256, artifactSha256, plainBytes, storedBytes, fileCount, durationMs, partial } = sealed;
-  await hub.completeJob(
+  // It is stored: whoever asks it to stop from here on is late.
+  const report = hub.completeJob(
     {
       jobId,
       leaseEpoch,
@@ -73,8 +82,14 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
           .map(({ code, path, message }) => ({ code, message, path: path.slice(0, longestReportedPath) })),
       },
     },
-    patience,
+    { ...patience, signal: outliving(signal) },
   );
+  await report.catch(async (error: unknown) => {
+    // The hub's own word: no row will ever name this snapshot, which belongs to this attempt alone.
+    if (error instanceof HubError && error.code === "LEASE_LOST")
+      await storage.remove(snapshotDirectory({ tenantId, sourceId: source.sourceId ?? "", snapshotId }));
+    throw error;
+  });
   faultPoint("backup.completed");
 }
 

@@ -1,7 +1,7 @@
 // Says why a job failed: for whatever was thrown one code of the closed list and one sentence for the customer.
 import { ArtifactError, StorageError } from "#artifact/node";
 import { HubError } from "../clients/hub/hub-error.ts";
-import { JobCanceledError, LeaseLostError } from "../clients/hub/keep-alive/lease.ts";
+import { JobCanceledError, JobOverdueError, LeaseLostError } from "../clients/hub/keep-alive/lease.ts";
 import { SourceError, type SourceErrorCode } from "./sources/source-error.ts";
 
 /** Of the closed list, those that a source has no sentence of its own for. */
@@ -35,6 +35,7 @@ export class JobRefusedError extends Error {
 export function failureOf(error: unknown): Failure {
   if (error instanceof SourceError) return { code: error.code, message: error.message };
   if (error instanceof LeaseLostError || error instanceof JobCanceledError) return failure(error.code);
+  if (error instanceof JobOverdueError) return { code: error.code, message: error.message };
   if (error instanceof ArtifactError) return artifactFailure(error.code);
   if (error instanceof StorageError) return failure(error.code === "DISK_FULL" ? "DISK_FULL" : "STORAGE_UNAVAILABLE");
   if (error instanceof HubError && error.code === "LEASE_LOST") return failure("LEASE_LOST");

@@ -12,6 +12,7 @@ import { ProcessIdentity } from "../clients/hub/identity.ts";
 import { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
 import { createLog } from "../clients/hub/log.ts";
 import { connectProgress } from "../clients/hub/progress-channel.ts";
+import { stopSignal } from "../clients/hub/stop-signal.ts";
 import { admit } from "./admission.ts";
 import { defaultStorageBase, readWorkerConfig, type WorkerConfig } from "./config.ts";
 import { failureOf } from "./failure.ts";
@@ -20,7 +21,7 @@ import { cleanStore, openStore } from "./store.ts";
 import type { Workshop } from "./workshop.ts";
 
 const pollMs = 5_000;
-const drainMs = 20_000;
+const drainMs = 12_000;
 
 /**
  * Resolves once jobs are taken. `signal` gives up waiting for the hub. Disposal takes half a minute at most: jobs under way may end for
@@ -60,7 +61,11 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
         }),
     }),
   );
-  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing: () => claims.ring(), log }));
+  const onRing = (jobId: string) => {
+    claims.ring();
+    keepAlive.attend(jobId);
+  };
+  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing, log }));
   starting.defer(() => admission.drain());
   const running = starting.move();
   log.info({ storageBase, concurrency }, "worker started");
@@ -70,18 +75,12 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
 if (import.meta.main) {
   try {
     const stop = new AbortController();
-    const stopped = Promise.withResolvers<void>();
-    for (const name of ["SIGTERM", "SIGINT"] as const)
-      process.once(name, () => {
-        stop.abort(new Error(`stopped by ${name}`));
-        stopped.resolve();
-      });
+    const stopped = stopSignal((name) => stop.abort(new Error(`stopped by ${name}`)));
     const file = join(process.env.WORKER_STORAGE_BASE || defaultStorageBase, ".xvault-account.json");
     const config = readWorkerConfig(await withAccount(process.env, { file, signal: stop.signal }));
     const log = createLog("worker", config.logLevel);
     const worker = await startWorker(config, log, stop.signal);
-    await stopped.promise;
-    log.info("worker is going down");
+    log.info({ signal: await stopped }, "worker is going down");
     await worker[Symbol.asyncDispose]();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -8,7 +8,7 @@ import { graphql } from "./graphql.ts";
 import { HubError } from "./hub-error.ts";
 
 /** The version of the private protocol that this client speaks. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** How long one try may take. */
 const callTimeoutMs = 10_000;
@@ -28,7 +28,7 @@ const documents = {
   claimJob: graphql(
     `mutation ClaimJob($input: ClaimJobInput!) {
       claimJob(input: $input) {
-        jobId tenantId type leaseEpoch leaseSeconds attempt
+        jobId tenantId type leaseEpoch leaseSeconds timeLimitSeconds attempt
         source { sourceId type config hostKey jumpHostKey hasCredential }
         backup { snapshotId recipients maxBytes }
         snapshot { snapshotId sourceId manifestSha256 artifactSha256 storageWorkerId }
@@ -98,8 +98,10 @@ export function connectHub({ baseUrl, token, signal: ended }: HubAccess) {
       try {
         return (await send({ endpoint, token, body, interrupted })) as Result;
       } catch (error) {
-        const pauseMs = Math.random() * Math.min(firstPauseMs * 2 ** attempt, longestPauseMs);
-        if (!(error instanceof HubError && error.retryable) || performance.now() + pauseMs >= giveUpAt) throw error;
+        const leftMs = giveUpAt - performance.now();
+        if (!(error instanceof HubError && error.retryable) || leftMs <= 0) throw error;
+        // The last try is made at the very end, however long the pauses have become.
+        const pauseMs = Math.min(Math.random() * Math.min(firstPauseMs * 2 ** attempt, longestPauseMs), leftMs);
         await pause(pauseMs, undefined, { signal: interrupted }).catch(() => interrupted.throwIfAborted());
       }
     }

@@ -61,6 +61,9 @@ const ClaimedJob = builder.objectRef<ClaimedJobFacts>("ClaimedJob").implement({
     type: t.expose("type", { type: JobType, description: "What to do." }),
     leaseEpoch: t.exposeInt("leaseEpoch", { description: "The lease's epoch: every command about the job names it." }),
     leaseSeconds: t.exposeInt("leaseSeconds", { description: "How long it holds without renewal." }),
+    timeLimitSeconds: t.exposeInt("timeLimitSeconds", {
+      description: "How long this attempt may take; what is not over by then is taken away. From protocol 2 on.",
+    }),
     attempt: t.exposeInt("attempt", { description: "Number of this attempt, from 1." }),
     source: t.expose("source", { type: ClaimedSource, nullable: true, description: "For BACKUP and TEST_SOURCE." }),
     backup: t.expose("backup", { type: ClaimedBackup, nullable: true, description: "For BACKUP." }),

@@ -7,6 +7,7 @@ import {
   NotFoundError,
   QuotaExceededError,
   RateLimitedError,
+  SnapshotDeletedError,
   SnapshotInUseError,
   SourceDisabledError,
   SourceNotTestedError,
@@ -220,8 +221,9 @@ builder.relayMutationField(
     inputFields: (t) => ({ jobId: t.id({ required: true, description: "Which." }) }),
   },
   {
-    description: "Cancels a queued job at once and asks the worker of a running one to stop.",
-    errors: { types: [NotFoundError, JobEndedError] },
+    description:
+      "Cancels a queued job at once and asks the worker of a running one to stop, which takes seconds. The deletion of a snapshot cannot be stopped once its worker has begun with it.",
+    errors: { types: [NotFoundError, JobEndedError, SnapshotDeletedError] },
     resolve: async (_, { input }, { hub, actor }) => ({ job: await cancelJob(hub, actor(), input) }),
   },
   {

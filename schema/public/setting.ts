@@ -19,6 +19,14 @@ const SettingKey = builder.enumType("SettingKey", {
       value: "tenant_deletion_grace_days",
       description: settings.tenant_deletion_grace_days.description,
     },
+    BACKUP_TIME_LIMIT_MINUTES: {
+      value: "backup_time_limit_minutes",
+      description: settings.backup_time_limit_minutes.description,
+    },
+    RESTORE_TIME_LIMIT_MINUTES: {
+      value: "restore_time_limit_minutes",
+      description: settings.restore_time_limit_minutes.description,
+    },
   } as const,
 });
 

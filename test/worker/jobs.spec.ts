@@ -66,6 +66,7 @@ async function stageWorkshop(sshd: StagedOpenSsh, { onCommand }: StageOptions = 
     type: "BACKUP",
     leaseEpoch: 1,
     leaseSeconds: 60,
+    timeLimitSeconds: 3600,
     attempt: 1,
     source: {
       sourceId: "src_1",

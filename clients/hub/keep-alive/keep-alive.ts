@@ -10,11 +10,13 @@ const restartMs = 1_000;
 /** Megabytes of the thread's heap: it holds next to nothing, and would otherwise grow like one that does. */
 const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
 
+type KeepOrder = Extract<Order, { keep: unknown }>;
+
 /** Starts its thread at once; disposal ends it, and everything that it kept. */
 export class KeepAlive implements AsyncDisposable {
   readonly #access: HubAccess;
   readonly #log: Logger;
-  readonly #leases = new Map<number, { readonly controller: AbortController; readonly order: Order }>();
+  readonly #leases = new Map<number, { readonly controller: AbortController; readonly order: KeepOrder }>();
   #count = 0;
   #beat: Extract<Order, { beat: unknown }> | null = null;
   #thread: Worker;
@@ -40,7 +42,7 @@ export class KeepAlive implements AsyncDisposable {
   keepLease(terms: LeaseTerms): Lease {
     const lease = ++this.#count;
     const controller = new AbortController();
-    const order: Order = { keep: { lease, terms, heldSinceMs: nowMs() } };
+    const order: KeepOrder = { keep: { lease, terms, heldSinceMs: nowMs() } };
     this.#leases.set(lease, { controller, order });
     this.#thread.postMessage(order);
     return {
@@ -50,6 +52,12 @@ export class KeepAlive implements AsyncDisposable {
         this.#thread.postMessage({ drop: lease } satisfies Order);
       },
     };
+  }
+
+  /** Something may be new about this job, such as its cancellation: its lease is renewed at once, where it is kept here. */
+  attend(jobId: string): void {
+    for (const [lease, { order }] of this.#leases)
+      if (order.keep.terms.jobId === jobId) this.#thread.postMessage({ renew: lease } satisfies Order);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -23,6 +23,7 @@ export interface HeartbeatState {
 export type Order =
   | { readonly beat: { readonly everySeconds: number; readonly state: HeartbeatState } }
   | { readonly keep: { readonly lease: number; readonly terms: LeaseTerms; readonly heldSinceMs: number } }
+  | { readonly renew: number }
   | { readonly drop: number };
 
 /** What the hub did with the last heartbeat, told where it changes: `heard`, or why not. */
