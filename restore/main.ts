@@ -76,9 +76,9 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
       drainMs,
       log,
       async claim() {
-        if (admission.heartbeatSeconds === null) return null;
+        if (admission.heartbeatSeconds === null) return [];
         const job = await hub.claimJob({ types: ["RESTORE"] });
-        return job?.snapshot && job.restore ? { ...job, snapshot: job.snapshot, restore: job.restore } : null;
+        return job?.snapshot && job.restore ? [{ ...job, snapshot: job.snapshot, restore: job.restore }] : [];
       },
       perform: (job, stopping) =>
         carryJob(job, (claimed, ending) => prepareDownload(workshop, claimed, ending), {

@@ -49,11 +49,14 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
       pollMs,
       drainMs,
       log,
-      claim: async () => {
+      claim: async (most) => {
         const freeBytes = await storage.freeBytes();
         admission.tellFreeBytes(freeBytes);
         const isFull = freeBytes !== null && freeBytes < reserveBytes;
-        return hub.claimJob({ types: servedJobTypes.filter((type) => !(isFull && type === "BACKUP")) });
+        return hub.claimJobs({
+          types: servedJobTypes.filter((type) => !(isFull && type === "BACKUP")),
+          count: most,
+        });
       },
       perform: (job, stopping) =>
         carryJob(job, (claimed, ending) => performJob(workshop, claimed, ending), {
