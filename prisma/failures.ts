@@ -1,4 +1,4 @@
-// Tells what a failed query means: that others were in the way or there before, or that the database is not there. Anything else is a fault of ours.
+// Tells what a failed query means: that others were in the way, or that the database is not there. Anything else is a fault of ours.
 import { Prisma } from "./client/client.ts";
 
 /** What the driver makes of an error, where one came as far as the driver. */
@@ -14,11 +14,6 @@ interface DriverCause {
  */
 export function isWriteConflict(error: unknown): boolean {
   return driverCause(error)?.kind === "TransactionWriteConflict" || prismaCode(error) === "P2034";
-}
-
-/** A row that there may be once only was there already, be it a query of Prisma's own or a raw one. */
-export function isUniqueViolation(error: unknown): boolean {
-  return driverCause(error)?.kind === "UniqueConstraintViolation" || prismaCode(error) === "P2002";
 }
 
 /** The database is away, starting, overloaded or too slow: the same may succeed later, and what was asked may even have been done. */
