@@ -33,6 +33,8 @@ export type FaultPoint =
   | "restore.published"
   | "restore.completed"
   | "restore.confirmed"
+  // A check of a snapshot.
+  | "check.passed"
   // A start.
   | "store.swept"
   | "store.reconciled"

@@ -1,6 +1,7 @@
 // Hands the next due jobs to a worker, each under a lease of its own, with what it needs to do them.
-import type { Job, JobType, RestoreForm, SourceType } from "../prisma/client/client.ts";
+import type { Depth, Job, JobType, RestoreForm, SourceType } from "../prisma/client/client.ts";
 import type { WorkerActor } from "./actor.ts";
+import { checkRate } from "./checks.ts";
 import { SnapshotInUseError } from "./errors.ts";
 import { type Hub, type Transaction, transact } from "./hub.ts";
 import { activeRecipients } from "./keys.ts";
@@ -12,7 +13,7 @@ import { beginDeletion } from "./snapshots.ts";
 import { parseDraft } from "./source-tests.ts";
 import { besideHeldJobs } from "./suspects.ts";
 import { timeLimits } from "./time-limits.ts";
-import { lockWorker, serves } from "./workers.ts";
+import { concurrencyOf, lockWorker, serves } from "./workers.ts";
 
 /** Jobs that one call takes at most. */
 const mostAtOnce = 100;
@@ -39,7 +40,12 @@ export interface ClaimedJob {
   readonly timeLimitSeconds: number;
   readonly attempt: number;
   readonly source: ClaimedSource | null;
-  readonly backup: { snapshotId: string; recipients: string[]; maxBytes: bigint | null } | null;
+  readonly backup: {
+    snapshotId: string;
+    recipients: string[];
+    maxBytes: bigint | null;
+    maxBytesPerSecond: bigint | null;
+  } | null;
   readonly snapshot: {
     snapshotId: string;
     sourceId: string;
@@ -55,6 +61,7 @@ export interface ClaimedJob {
     maxDownloadBytes: bigint | null;
     fileName: string;
   } | null;
+  readonly check: { depth: Depth; maxBytesPerSecond: bigint | null } | null;
 }
 
 export interface ClaimInput {
@@ -73,7 +80,7 @@ export async function claimJob(hub: Hub, worker: WorkerActor, { types }: ClaimIn
  * running, then what has been due for longest. Two claimers never get the same job, and every claim has an epoch of its own. A backup
  * waits while the host keys of its source are not pinned: a password is never sent to a host that nobody knows. No source is
  * read by two jobs at a time. A tenant that has as many jobs running as its plan allows waits, and so does a worker that
- * holds as many as it said it would. Of a suspended tenant nothing but restores is given out, and of one whose end is due what
+ * holds as many as it said it would, checks apart. A backup outside the window of its schedule waits too. Of a suspended tenant nothing but restores is given out, and of one whose end is due what
  * removes its snapshots. A deletion waits while its snapshot is being restored. None: nothing is due.
  */
 export async function claimJobs(
@@ -100,13 +107,17 @@ function claimNext(
 ): Promise<ClaimedJob[] | null> {
   return transact(hub, async (tx, announce) => {
     const row = await lockWorker(tx, worker);
-    const { jobTypes, sourceTypes, stores, concurrency } = serves(row);
+    const { jobTypes, sourceTypes, farTypes, stores } = serves(row);
     const wanted = types.filter((type) => jobTypes.includes(type));
     if (row.status === "DRAINING" || row.drainedAt !== null || wanted.length === 0) return [];
     const fitting = await besideHeldJobs(tx, row.id);
     if (fitting === null) return [];
     const lanes = lanesFor({ jobTypes: wanted, sourceTypes, stores });
-    const next = await lockNextJobs(tx, { worker, lanes, count, concurrency, fitting });
+    const next = await lockNextJobs(tx, {
+      ...{ worker, role: row.role, lanes, count, farTypes, fitting },
+      // Checks take a place of their own.
+      concurrency: wanted.every((type) => type === "VERIFY") ? null : concurrencyOf(row),
+    });
     if (next.length === 0) return [];
     const minutes = await timeLimits(tx, new Set(next.map(({ type }) => type)));
     const jobs = await beginJobs(tx, worker, { jobs: apart(next), leaseSeconds: hub.terms.leaseSeconds, minutes });
@@ -147,6 +158,8 @@ async function describe(hub: Hub, tx: Transaction, job: Job, timeLimitSeconds: n
           snapshotId: job.attemptSnapshotId,
           recipients: await activeRecipients(tx, job.tenantId),
           maxBytes: await remainingBytes(tx, await tx.tenant.findUniqueOrThrow({ where: { id: job.tenantId } })),
+          maxBytesPerSecond: (await tx.source.findUniqueOrThrow({ where: { id: job.sourceId ?? "" } }))
+            .maxBytesPerSecond,
         }
       : null,
     snapshot: snapshot && {
@@ -164,6 +177,7 @@ async function describe(hub: Hub, tx: Transaction, job: Job, timeLimitSeconds: n
       maxDownloadBytes: maxDownloadMiB === 0 ? null : BigInt(maxDownloadMiB) * 1_048_576n,
       fileName: `${restore.snapshotId}.${endings[restore.form]}`,
     },
+    check: job.type === "VERIFY" ? { depth: job.verifyDepth ?? "BYTES", maxBytesPerSecond: await checkRate(tx) } : null,
   };
 }
 

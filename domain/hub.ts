@@ -26,6 +26,8 @@ export interface Terms {
   readonly leaseSeconds: number;
   /** How often a worker renews. */
   readonly heartbeatSeconds: number;
+  /** How often a worker compares its store with the rows here. */
+  readonly inventorySeconds: number;
   /** Pause before the second, third … attempt of a job; the last one repeats. */
   readonly retryDelaysSeconds: readonly number[];
   /** The same after an attempt whose worker fell silent: its lease has been a pause already. */

@@ -1,6 +1,6 @@
 // Which queued jobs are next, for a claimer that can do so much and no more: found, locked, and set running where limits allow it.
 // What this costs depends on how many tenants wait for something, never on how many jobs they wait for.
-import type { Job, JobType, Prisma } from "../prisma/client/client.ts";
+import type { Job, JobType, Prisma, WorkerRole } from "../prisma/client/client.ts";
 import type { WorkerActor } from "./actor.ts";
 import type { Transaction } from "./hub.ts";
 import { newId } from "./ids.ts";
@@ -11,11 +11,14 @@ import { isUnsuspected } from "./suspects.ts";
 
 export interface Claimer {
   readonly worker: WorkerActor;
+  readonly role: WorkerRole;
   readonly lanes: readonly Lane[];
   /** Most jobs to be taken. */
   readonly count: number;
   /** Most jobs that it may hold at a time; null: any number. */
   readonly concurrency: number | null;
+  /** Types of sources that it reads only where the dump program is on their own SSH server. */
+  readonly farTypes: readonly string[];
   /** Which queued jobs `j` it may be given beside those it holds. */
   readonly fitting: Prisma.Sql;
 }
@@ -44,12 +47,13 @@ export interface NextJob {
  */
 export async function lockNextJobs(
   tx: Transaction,
-  { worker, lanes, count, concurrency, fitting }: Claimer,
+  { worker, role, lanes, count, concurrency, farTypes, fitting }: Claimer,
 ): Promise<readonly NextJob[]> {
   return tx.$queryRaw<NextJob[]>`
     WITH RECURSIVE free AS (
       SELECT GREATEST(0, LEAST(${count}::int, ${concurrency}::int - count(*)::int)) AS places
-      FROM jobs WHERE worker_id = ${worker.workerId} AND status IN ('RUNNING', 'FINALIZING') AND lease_expires_at > now()
+      FROM jobs WHERE worker_id = ${worker.workerId} AND status IN ('RUNNING', 'FINALIZING') AND type <> 'VERIFY'
+        AND lease_expires_at > now()
     ), urgencies AS (
       SELECT first.lane, served.type, first.priority
       FROM unnest(${lanes.map(({ lane }) => lane)}::text[], ${lanes.map(({ type }) => type)}::text[]) AS served(lane, type)
@@ -71,12 +75,13 @@ export async function lockNextJobs(
           ORDER BY j.tenant_id, j.not_before LIMIT 1) next
     ), open AS (
       -- A tenant with several heads takes its turns in all of them, one after the other.
-      SELECT h.*, t.max_running_jobs AS most, count(*) OVER (PARTITION BY h.tenant_id) AS step,
+      SELECT h.*, CASE WHEN h.type <> 'VERIFY' THEN t.max_running_jobs END AS most, count(*) OVER (PARTITION BY h.tenant_id) AS step,
         COALESCE(under_way.jobs, 0) + row_number() OVER (PARTITION BY h.tenant_id ORDER BY h.priority DESC, h.due) - 1 AS turn
       FROM heads h JOIN tenants t ON t.id = h.tenant_id
-        LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM jobs WHERE status IN ('RUNNING', 'FINALIZING') GROUP BY 1) under_way
+        LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM jobs
+          WHERE status IN ('RUNNING', 'FINALIZING') AND type <> 'VERIFY' GROUP BY 1) under_way
           ON under_way.tenant_id = h.tenant_id
-      WHERE h.due <= now() AND (t.max_running_jobs IS NULL OR COALESCE(under_way.jobs, 0) < t.max_running_jobs)
+      WHERE h.due <= now() AND (t.max_running_jobs IS NULL OR h.type = 'VERIFY' OR COALESCE(under_way.jobs, 0) < t.max_running_jobs)
         AND (t.status = 'ACTIVE' OR h.type = 'RESTORE'
           OR (t.status = 'DELETING' AND t.deletion_due_at <= now() AND h.type = 'DELETE_SNAPSHOT'))
     ), shares AS (
@@ -97,6 +102,11 @@ export async function lockNextJobs(
           FROM jobs j LEFT JOIN sources s ON s.id = j.source_id
           WHERE j.status = 'QUEUED' AND j.lane = o.lane AND j.priority = o.priority AND j.tenant_id = o.tenant_id
             AND j.not_before <= now() AND ${fitting}
+            AND (j.window_ends_at IS NULL OR j.window_ends_at > now())
+            AND (j.type <> 'VERIFY' OR (j.verify_depth = 'CONTENT') = ${role === "RESTORE"})
+            AND (NOT COALESCE(COALESCE(s.type::text, j.source_draft->>'type') = ANY(${[...farTypes]}::text[]), false)
+              OR COALESCE(COALESCE(s.config, j.source_draft->'config')->'ssh'->>'dump',
+                CASE WHEN COALESCE(s.config, j.source_draft->'config') ? 'ssh' THEN 'far' END) = 'far')
             AND (j.type <> 'BACKUP' OR s.host_key IS NOT NULL
               OR NOT (s.type::text = ANY(${[...typesOverSsh]}::text[]) OR s.config ? 'ssh'))
             AND (j.type <> 'BACKUP' OR s.jump_host_key IS NOT NULL
@@ -137,17 +147,17 @@ export async function beginJobs(
   const auditIds = jobs.map(({ now }) => newId("auditEvent", now));
   return tx.$queryRaw<Job[]>`
     WITH next AS (
-      SELECT n.*, row_number() OVER (PARTITION BY n.tenant_id ORDER BY n.place) AS of_tenant,
+      SELECT n.*, row_number() OVER (PARTITION BY n.tenant_id, n.bounded ORDER BY n.place) AS of_tenant,
         CASE WHEN n.source_id IS NOT NULL THEN row_number() OVER (PARTITION BY n.source_id ORDER BY n.place) ELSE 1 END AS of_source
       FROM unnest(${jobs.map(({ id }) => id)}::text[], ${jobs.map(({ tenantId }) => tenantId)}::text[],
           ${jobs.map(({ sourceId }) => sourceId)}::text[], ${snapshotIds}::text[], ${auditIds}::text[],
-          ${jobs.map(({ type }) => minutes(type))}::int[])
-        WITH ORDINALITY AS n(id, tenant_id, source_id, snapshot_id, audit_id, minutes, place)
+          ${jobs.map(({ type }) => minutes(type))}::int[], ${jobs.map(({ type }) => type !== "VERIFY")}::boolean[])
+        WITH ORDINALITY AS n(id, tenant_id, source_id, snapshot_id, audit_id, minutes, bounded, place)
     ), allowed AS (
       SELECT n.* FROM next n JOIN tenants t ON t.id = n.tenant_id
       WHERE n.of_source = 1
-        AND (t.max_running_jobs IS NULL OR n.of_tenant + (SELECT count(*) FROM jobs j
-          WHERE j.tenant_id = n.tenant_id AND j.status IN ('RUNNING', 'FINALIZING')) <= t.max_running_jobs)
+        AND (t.max_running_jobs IS NULL OR NOT n.bounded OR n.of_tenant + (SELECT count(*) FROM jobs j
+          WHERE j.tenant_id = n.tenant_id AND j.status IN ('RUNNING', 'FINALIZING') AND j.type <> 'VERIFY') <= t.max_running_jobs)
         AND (n.source_id IS NULL OR NOT EXISTS (SELECT FROM jobs reader WHERE reader.tenant_id = n.tenant_id
           AND reader.source_id = n.source_id AND reader.status IN ('RUNNING', 'FINALIZING')
           AND reader.type IN ('BACKUP', 'TEST_SOURCE')))

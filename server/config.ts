@@ -54,6 +54,7 @@ const environment = z.object({
   HUB_OWNER_EMAIL: z.email().default("owner@xvault.local"),
   HUB_LEASE_SECONDS: seconds(60),
   HUB_HEARTBEAT_SECONDS: seconds(15),
+  HUB_INVENTORY_SECONDS: seconds(3600),
   HUB_ACCESS_TOKEN_MINUTES: z.coerce.number().positive().max(1440).default(15),
   HUB_SESSION_HOURS: z.coerce.number().positive().default(720),
   HUB_PASSWORD_TRIES: z.coerce.number().int().min(1).default(10),
@@ -94,6 +95,8 @@ export interface HubConfig {
   readonly ownerEmail: string;
   readonly leaseSeconds: number;
   readonly heartbeatSeconds: number;
+  /** How often a worker compares its store with the database. */
+  readonly inventorySeconds: number;
   /** How long an access token is good for. */
   readonly accessTokenMinutes: number;
   /** How long a session lasts without being refreshed. */
@@ -161,6 +164,7 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
     ownerEmail: values.HUB_OWNER_EMAIL,
     leaseSeconds: values.HUB_LEASE_SECONDS,
     heartbeatSeconds: values.HUB_HEARTBEAT_SECONDS,
+    inventorySeconds: values.HUB_INVENTORY_SECONDS,
     accessTokenMinutes: values.HUB_ACCESS_TOKEN_MINUTES,
     sessionHours: values.HUB_SESSION_HOURS,
     passwordTries: values.HUB_PASSWORD_TRIES,

@@ -56,6 +56,7 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
     terms: {
       leaseSeconds: config.leaseSeconds,
       heartbeatSeconds: config.heartbeatSeconds,
+      inventorySeconds: config.inventorySeconds,
       retryDelaysSeconds: config.retryDelaysSeconds,
       lostDelaysSeconds: config.lostDelaysSeconds,
       allowedNetworks: config.allowedNetworks,

@@ -10,6 +10,7 @@ import type { JobProgress } from "../clients/hub/progress-channel.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { connectSource } from "./connect-source.ts";
 import { JobLog } from "./job-log.ts";
+import { limited, RateLimit } from "./rate-limit.ts";
 import type { Source } from "./sources/source.ts";
 import { SourceError } from "./sources/source-error.ts";
 import { WarningList } from "./warning-list.ts";
@@ -24,7 +25,7 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
   const { hub, storage, workerId, tempBase } = workshop;
   const { jobId, leaseEpoch, source, backup, tenantId } = job;
   if (!source?.sourceId || !backup) throw new Error("a backup without a source");
-  const { snapshotId, recipients, maxBytes } = backup;
+  const { snapshotId, recipients, maxBytes, maxBytesPerSecond } = backup;
   // As long as the lease lives, a hub that is away is waited for: all the work so far is worth it.
   const patience = { signal, retryForMs: job.leaseSeconds * 1000 };
   const enter = (phase: "CONNECTING" | "PULLING" | "FINALIZING") =>
@@ -38,7 +39,10 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
   faultPoint("backup.connected");
   await enter("PULLING");
   const warnings = new WarningList();
-  const watched = await watch(connected.entries(warnings.add), connected, (progress) =>
+  const entries = connected.entries(warnings.add);
+  const paced =
+    maxBytesPerSecond === null ? entries : limited(entries, new RateLimit(Number(maxBytesPerSecond), signal));
+  const watched = await watch(paced, connected, (progress) =>
     workshop.progress.publish(jobId, { leaseEpoch, phase: "PULLING", ...progress }),
   );
   const sealed = await seal({

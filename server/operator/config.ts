@@ -26,3 +26,10 @@ export function readVaultConfig(env: NodeJS.ProcessEnv): VaultConfig {
     previousKeks: data.HUB_ENCRYPTION_PREVIOUS_KEKS,
   };
 }
+
+/** The same for a program that opens nothing. */
+export function readDatabaseUrl(env: NodeJS.ProcessEnv): string {
+  const parsed = databaseUrl.safeParse(secret(env, "DATABASE_URL"));
+  if (!parsed.success) throw new Error(parsed.error.issues.map(({ message }) => message).join("\n"));
+  return parsed.data;
+}

@@ -1,6 +1,7 @@
 // What operators run on a machine of the hub, with the hub's environment: `xvault keys rotate-kek`, `xvault fsck`.
 // Each file of this folder adds a command; `clients/cli` starts this program for it and hands its exit code on.
 import { Command, CommanderError } from "commander";
+import { addFsckCommand } from "./fsck-command.ts";
 import { addRotateKekCommand } from "./rotate-kek.ts";
 import type { OperatorSetting } from "./setting.ts";
 
@@ -19,6 +20,7 @@ const setting: OperatorSetting = {
 
 const program = new Command("xvault").description("For operators, with the hub's environment.").exitOverride();
 addRotateKekCommand(program, setting);
+addFsckCommand(program, setting);
 
 try {
   await program.parseAsync(process.argv.slice(2), { from: "user" });

@@ -79,6 +79,7 @@ export async function stageHub(terms: StagedTerms = {}): Promise<StagedHub> {
         ownerEmail: "owner@example.com",
         leaseSeconds: 30,
         heartbeatSeconds: 1,
+        inventorySeconds: 3600,
         jwtPreviousSecrets: [],
         accessTokenMinutes: 60,
         sessionHours: 2,
