@@ -6,7 +6,9 @@ import { audit } from "./audit.ts";
 import { markSnapshotWhole } from "./damage.ts";
 import { InvalidInputError, LeaseLostError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
+import { newId } from "./ids.ts";
 import { hostKeyInput, parseInput } from "./input.ts";
+import { jobColumns } from "./job-columns.ts";
 import { findSealingKey } from "./keys.ts";
 import { endedAlready, type Lease, underLease } from "./leases.ts";
 import { changeJob } from "./queue.ts";
@@ -53,22 +55,85 @@ const keptWarnings = 1000;
 
 /** Ends the job and records its outcome, in one transaction. Repeating it under the same lease answers the same. */
 export async function completeJob(hub: Hub, worker: WorkerActor, input: CompleteJobInput): Promise<Lease> {
-  const answer = { jobId: input.jobId, leaseEpoch: input.leaseEpoch };
+  const [done] = await completeJobs(hub, worker, [input]);
+  if (!done || done.lost) throw new LeaseLostError();
+  return { jobId: done.jobId, leaseEpoch: done.leaseEpoch };
+}
+
+export interface Completion extends Lease {
+  /** The lease was over: nothing was changed. */
+  readonly lost: boolean;
+}
+
+/**
+ * The same for several jobs, in one transaction, and in as few statements as for one. What is wrong with one outcome is wrong with the
+ * call; a lease that is over is told of that one job alone.
+ */
+export async function completeJobs(
+  hub: Hub,
+  worker: WorkerActor,
+  inputs: readonly CompleteJobInput[],
+): Promise<Completion[]> {
   return transact(hub, async (tx, announce) => {
-    if (await endedAlready(tx, worker, input, ["COMPLETED"])) return answer;
-    const job = await underLease(tx, worker, input);
-    const outcome = await record(tx, worker, job, input);
-    if (job.type !== "TEST_SOURCE") announce.snapshotsChanged(job.tenantId);
-    if (job.type === "BACKUP") announce.happened?.({ kind: "stored", ...storedIn(input.snapshot) });
-    await changeJob(tx, announce, {
-      jobId: job.id,
-      data: { status: "COMPLETED", endedAt: await now(tx), leaseExpiresAt: null, ...outcome },
-      kind: "state",
-      facts: { status: "COMPLETED" },
-    });
-    await audit(tx, worker, { tenantId: job.tenantId, verb: "completeJob", objectId: job.id, after: answer });
-    return answer;
+    const held = await lockLeases(tx, worker, inputs);
+    const endings: Ending[] = [];
+    const answers: Completion[] = [];
+    for (const input of inputs) {
+      const { jobId, leaseEpoch } = input;
+      const lease = held.get(`${jobId}:${leaseEpoch}`);
+      const isDone = lease?.job.status === "COMPLETED" || endings.some(({ id }) => id === jobId);
+      answers.push({ jobId, leaseEpoch, lost: !isDone && !lease?.alive });
+      if (isDone || !lease?.alive) continue;
+      const outcome = await record(tx, worker, lease.job, input);
+      endings.push({ id: jobId, auditId: newId("auditEvent", lease.now), warningCount: 0, findings: null, ...outcome });
+      if (lease.job.type !== "TEST_SOURCE") announce.snapshotsChanged(lease.job.tenantId);
+      if (lease.job.type === "BACKUP") announce.happened?.({ kind: "stored", ...storedIn(input.snapshot) });
+      announce.happened?.({ kind: "ended", jobId, type: lease.job.type, status: "COMPLETED", code: null });
+      announce.jobChanged(jobId, lease.job.tenantId);
+    }
+    if (endings.length > 0) await writeEndings(tx, worker, endings);
+    return answers;
   });
+}
+
+/** What an outcome adds to the row of its job. */
+interface Outcome {
+  readonly warningCount?: number;
+  readonly findings?: Prisma.InputJsonObject;
+}
+
+interface Ending {
+  readonly id: string;
+  readonly auditId: string;
+  readonly warningCount: number;
+  readonly findings: Prisma.InputJsonObject | null;
+}
+
+/** The lock makes a report wait for the same one that is still being written down. */
+async function lockLeases(tx: Transaction, worker: WorkerActor, leases: readonly Lease[]) {
+  const rows = await tx.$queryRaw<(Job & { alive: boolean; now: Date })[]>`
+    SELECT ${jobColumns}, status IN ('RUNNING', 'FINALIZING') AND lease_expires_at > now() AS alive, now() AS now
+    FROM jobs WHERE worker_id = ${worker.workerId} AND (id, lease_epoch) IN (
+      SELECT * FROM unnest(${leases.map(({ jobId }) => jobId)}::text[], ${leases.map(({ leaseEpoch }) => leaseEpoch)}::int[]))
+    ORDER BY id FOR UPDATE`;
+  return new Map(rows.map(({ alive, now: at, ...job }) => [`${job.id}:${job.leaseEpoch}`, { job, alive, now: at }]));
+}
+
+async function writeEndings(tx: Transaction, worker: WorkerActor, endings: readonly Ending[]): Promise<void> {
+  await tx.$executeRaw`
+    WITH ended AS (
+      UPDATE jobs j SET status = 'COMPLETED', ended_at = now(), lease_expires_at = NULL, event_seq = event_seq + 1,
+        warning_count = e."warningCount", findings = COALESCE(e.findings, j.findings)
+      FROM jsonb_to_recordset(${JSON.stringify(endings)}::jsonb)
+        AS e(id text, "auditId" text, "warningCount" int, findings jsonb)
+      WHERE j.id = e.id RETURNING j.*, e."auditId" AS audit_id
+    ), logged AS (
+      INSERT INTO job_events (job_id, seq, tenant_id, kind, facts)
+      SELECT id, event_seq, tenant_id, 'state', '{"status":"COMPLETED"}' FROM ended
+    )
+    INSERT INTO audit_events (id, tenant_id, actor_kind, actor_id, verb, object_id, after)
+    SELECT audit_id, tenant_id, 'worker', ${worker.workerId}, 'completeJob', id,
+      jsonb_build_object('jobId', id, 'leaseEpoch', lease_epoch) FROM ended`;
 }
 
 /** Ends a restore job: the download is ready, and expires when the settings say. */
@@ -116,12 +181,7 @@ function storedIn(snapshot: unknown): { sourceBytes: number; storedBytes: number
   return { sourceBytes: Number(plainBytes), storedBytes: Number(storedBytes) };
 }
 
-async function record(
-  tx: Transaction,
-  worker: WorkerActor,
-  job: Job,
-  input: CompleteJobInput,
-): Promise<Prisma.JobUncheckedUpdateInput> {
+async function record(tx: Transaction, worker: WorkerActor, job: Job, input: CompleteJobInput): Promise<Outcome> {
   switch (job.type) {
     case "BACKUP":
       return recordSnapshot(tx, worker, job, input.snapshot);
@@ -148,6 +208,7 @@ async function pinHostKeys(
   { sourceId, startedAt }: Job,
   { hostKey, jumpHostKey }: CompleteJobInput,
 ): Promise<void> {
+  if (!hostKey && !jumpHostKey) return;
   // Held until the keys are written: nobody moves the source to another host in between.
   if (sourceId) await tx.$queryRaw`SELECT id FROM sources WHERE id = ${sourceId} FOR UPDATE`;
   const source = sourceId ? await tx.source.findUnique({ where: { id: sourceId } }) : null;
@@ -161,12 +222,7 @@ async function pinHostKeys(
   });
 }
 
-async function recordSnapshot(
-  tx: Transaction,
-  worker: WorkerActor,
-  job: Job,
-  made: unknown,
-): Promise<Prisma.JobUncheckedUpdateInput> {
+async function recordSnapshot(tx: Transaction, worker: WorkerActor, job: Job, made: unknown): Promise<Outcome> {
   const snapshot = parseInput(snapshotInput, made);
   const { tenantId, sourceId } = job;
   const { ids } = snapshot.manifest;

@@ -5,6 +5,10 @@ import type { Transaction } from "./hub.ts";
 /** A suspect waits for a worker without other work; after so long it is given to a busy one, so that it comes to its end. */
 const patienceMinutes = 10;
 
+/** Whether the queued job `j` may be done beside others, as a condition. */
+export const isUnsuspected = Prisma.sql`(j.workers_lost = 0 OR j.attempt + 1 < j.max_attempts
+    OR j.not_before < now() - make_interval(mins => ${patienceMinutes}::int))`;
+
 /**
  * Which of the queued jobs `j` may be given to this worker beside those it holds, as a condition; null where it gets nothing more. A
  * suspect is a job before its last attempt that has lost a worker already, by itself or beside another one that was to blame.
@@ -14,7 +18,5 @@ export async function besideHeldJobs(tx: Transaction, workerId: string): Promise
     SELECT count(*)::int AS jobs, (count(*) FILTER (WHERE workers_lost > 0 AND attempt >= max_attempts))::int AS suspects
     FROM jobs WHERE worker_id = ${workerId} AND status IN ('RUNNING', 'FINALIZING')`;
   if (held && held.suspects > 0) return null;
-  if (!held || held.jobs === 0) return Prisma.sql`true`;
-  return Prisma.sql`(j.workers_lost = 0 OR j.attempt + 1 < j.max_attempts
-    OR j.not_before < now() - make_interval(mins => ${patienceMinutes}::int))`;
+  return !held || held.jobs === 0 ? Prisma.sql`true` : isUnsuspected;
 }

@@ -1,5 +1,5 @@
 // How long one attempt at a job may take. The hub is the judge, by the database's clock; the worker is told, so that it stops by itself.
-import type { Job, JobType } from "../prisma/client/client.ts";
+import type { JobType } from "../prisma/client/client.ts";
 import type { Transaction } from "./hub.ts";
 import { readSetting, type SettingKey } from "./settings.ts";
 
@@ -12,10 +12,12 @@ const limits = {
   TEST_SOURCE: 2,
 } as const satisfies Record<JobType, SettingKey | number>;
 
-/** Gives the attempt that just began its deadline, and answers how many seconds that is away. What began keeps it, whatever is set later. */
-export async function setDeadline(tx: Transaction, { id, type }: Pick<Job, "id" | "type">): Promise<number> {
-  const limit = limits[type];
-  const minutes = typeof limit === "number" ? limit : await readSetting(tx, limit);
-  await tx.$executeRaw`UPDATE jobs SET deadline_at = now() + make_interval(mins => ${minutes}::int) WHERE id = ${id}`;
-  return minutes * 60;
+/** How many minutes an attempt that begins now has, for each of these types. What began keeps its deadline, whatever is set later. */
+export async function timeLimits(tx: Transaction, types: ReadonlySet<JobType>): Promise<(type: JobType) => number> {
+  const minutes = new Map<JobType, number>();
+  for (const type of types) {
+    const limit = limits[type];
+    minutes.set(type, typeof limit === "number" ? limit : await readSetting(tx, limit));
+  }
+  return (type) => minutes.get(type) ?? Number.NaN;
 }

@@ -158,6 +158,12 @@ export function serves(worker: Worker): Service {
   };
 }
 
+/** As `requireWorker`; to the end of the transaction this worker claims nothing elsewhere. */
+export async function lockWorker(tx: Transaction, worker: WorkerActor): Promise<Worker> {
+  await tx.$queryRaw`SELECT id FROM workers WHERE id = ${worker.workerId} FOR NO KEY UPDATE`;
+  return requireWorker(tx, worker);
+}
+
 /** Throws `UnauthenticatedError` where the worker has been removed or retired. */
 export async function requireWorker(tx: Transaction, { workerId }: WorkerActor): Promise<Worker> {
   const row = await tx.worker.findUnique({ where: { id: workerId } });

@@ -81,9 +81,9 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
       drainMs,
       log,
       async claim() {
-        if (admission.heartbeatSeconds === null) return null;
+        if (admission.heartbeatSeconds === null) return [];
         const job = await hub.claimJob({ types: ["RESTORE"] });
-        return job?.snapshot && job.restore ? { ...job, snapshot: job.snapshot, restore: job.restore } : null;
+        return job?.snapshot && job.restore ? [{ ...job, snapshot: job.snapshot, restore: job.restore }] : [];
       },
       perform: (job, stopping) =>
         carryJob(job, (claimed, ending) => prepareDownload(workshop, claimed, ending), {
@@ -97,9 +97,9 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
     takeClaims<CheckJob>({
       ...{ atOnce: 1, pollMs, drainMs: 0, log },
       async claim() {
-        if (admission.heartbeatSeconds === null) return null;
+        if (admission.heartbeatSeconds === null) return [];
         const job = await hub.claimJob({ types: ["VERIFY"] });
-        return job?.snapshot && job.check ? { ...job, snapshot: job.snapshot, check: job.check } : null;
+        return job?.snapshot && job.check ? [{ ...job, snapshot: job.snapshot, check: job.check }] : [];
       },
       perform: (job, stopping) =>
         carryJob(job, (claimed, ending) => verifySnapshot(workshop, claimed, ending), {

@@ -78,7 +78,8 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
       pollMs,
       drainMs,
       log,
-      claim: async () => hub.claimJob({ types: (await doable()).filter((type) => type !== "VERIFY") }),
+      claim: async (most) =>
+        hub.claimJobs({ types: (await doable()).filter((type) => type !== "VERIFY"), count: most }),
       perform,
     }),
   );
@@ -86,7 +87,8 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   const checks = starting.use(
     takeClaims({
       ...{ atOnce: 1, pollMs: checkPollMs, drainMs: 0, log, perform },
-      claim: async () => ((await doable()).includes("VERIFY") ? hub.claimJob({ types: ["VERIFY"] }) : null),
+      claim: async (most) =>
+        (await doable()).includes("VERIFY") ? hub.claimJobs({ types: ["VERIFY"], count: most }) : [],
     }),
   );
   const ring = (jobId: string) => {

@@ -3,8 +3,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 
 export interface ClaimTerms<Job> {
-  /** Null: nothing is due. */
-  readonly claim: () => Promise<Job | null>;
+  /** As many jobs as are due, `most` at most. */
+  readonly claim: (most: number) => Promise<readonly Job[]>;
   /** Must not throw. `stopping` is aborted when the work is to be given back. */
   readonly perform: (job: Job, stopping: AbortSignal) => Promise<void>;
   /** Jobs under way at a time. */
@@ -30,12 +30,12 @@ export function takeClaims<Job>({ claim, perform, atOnce, pollMs, drainMs, log }
   const underWay = new Set<Promise<void>>();
   let rung = Promise.withResolvers<void>();
 
-  async function next(): Promise<Job | null | undefined> {
+  async function next(): Promise<readonly Job[] | null> {
     try {
-      return await claim();
+      return await claim(atOnce - underWay.size);
     } catch (error) {
       log.warn({ err: error }, "could not ask for work");
-      return undefined;
+      return null;
     }
   }
 
@@ -46,12 +46,13 @@ export function takeClaims<Job>({ claim, perform, atOnce, pollMs, drainMs, log }
         continue;
       }
       rung = Promise.withResolvers();
-      const job = await next();
-      failures = job === undefined ? failures + 1 : 0;
-      if (job) {
+      const jobs = await next();
+      failures = jobs === null ? failures + 1 : 0;
+      for (const job of jobs ?? []) {
         const work: Promise<void> = perform(job, stopping.signal).finally(() => underWay.delete(work));
         underWay.add(work);
-      } else {
+      }
+      if (!jobs?.length) {
         const pauseMs = Math.min(pollMs * 2 ** failures, longestPauseMs);
         const waited = pause(pauseMs, undefined, { signal: closing.signal }).catch(() => undefined);
         await (failures > 0 ? waited : Promise.race([waited, rung.promise]));

@@ -16,6 +16,17 @@ const callTimeoutMs = 10_000;
 const firstPauseMs = 250;
 const longestPauseMs = 5_000;
 
+const claimedJob = graphql(`
+  fragment ClaimedJobFacts on ClaimedJob @_unmask {
+    jobId tenantId type leaseEpoch leaseSeconds timeLimitSeconds attempt
+    source { sourceId type config hostKey jumpHostKey hasCredential }
+    backup { snapshotId recipients maxBytes maxBytesPerSecond }
+    snapshot { snapshotId sourceId manifestSha256 artifactSha256 storageWorkerId }
+    restore { restoreId form selection tokenHash maxDownloadBytes fileName }
+    check { depth rateBytes }
+  }
+`);
+
 const documents = {
   hello: graphql(
     `query Hello($protocol: Int!) { hello(protocol: $protocol) { protocol oldestProtocol newestProtocol serverTime } }`,
@@ -26,17 +37,12 @@ const documents = {
     }`,
   ),
   heartbeat: graphql(`mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { serverTime } }`),
-  claimJob: graphql(
-    `mutation ClaimJob($input: ClaimJobInput!) {
-      claimJob(input: $input) {
-        jobId tenantId type leaseEpoch leaseSeconds timeLimitSeconds attempt
-        source { sourceId type config hostKey jumpHostKey hasCredential }
-        backup { snapshotId recipients maxBytes maxBytesPerSecond }
-        snapshot { snapshotId sourceId manifestSha256 artifactSha256 storageWorkerId }
-        restore { restoreId form selection tokenHash maxDownloadBytes fileName }
-        check { depth rateBytes }
-      }
-    }`,
+  claimJob: graphql(`mutation ClaimJob($input: ClaimJobInput!) { claimJob(input: $input) { ...ClaimedJobFacts } }`, [
+    claimedJob,
+  ]),
+  claimJobs: graphql(
+    `mutation ClaimJobs($input: ClaimJobsInput!) { claimJobs(input: $input) { ...ClaimedJobFacts } }`,
+    [claimedJob],
   ),
   claimSecrets: graphql(`mutation ClaimSecrets($input: LeaseInput!) { claimSecrets(input: $input) { sealed } }`),
   renewLease: graphql(
@@ -87,7 +93,7 @@ const documents = {
   ),
 };
 
-export type ClaimedJob = NonNullable<ResultOf<typeof documents.claimJob>["claimJob"]>;
+export type ClaimedJob = ResultOf<typeof claimedJob>;
 
 export interface HubAccess {
   /** Of the private surface, without a path. */
@@ -146,6 +152,8 @@ export function connectHub({ baseUrl, token, signal: ended }: HubAccess) {
     heartbeat: command("heartbeat", documents.heartbeat),
     /** Not to be repeated: a claim whose answer was lost comes back by itself when its lease runs out. */
     claimJob: command("claimJob", documents.claimJob),
+    /** As `claimJob`, several at once. */
+    claimJobs: command("claimJobs", documents.claimJobs),
     claimSecrets: command("claimSecrets", documents.claimSecrets),
     renewLease: command("renewLease", documents.renewLease),
     enterPhase: command("enterPhase", documents.enterPhase),

@@ -1,5 +1,5 @@
 // A job's way through a worker's hands: claimed, held, told about, ended.
-import { type ClaimedJob as ClaimedJobFacts, claimJob } from "../../domain/claims.ts";
+import { type ClaimedJob as ClaimedJobFacts, claimJob, claimJobs } from "../../domain/claims.ts";
 import { completeJob } from "../../domain/completions.ts";
 import { claimSecrets, enterPhase, failJob, recordLog, releaseJob, renewLease } from "../../domain/leases.ts";
 import { builder } from "./builder.ts";
@@ -99,6 +99,14 @@ const ClaimJobInput = builder.inputType("ClaimJobInput", {
   fields: (t) => ({ types: t.field({ type: [JobType], description: "Jobs that it would take now." }) }),
 });
 
+const ClaimJobsInput = builder.inputType("ClaimJobsInput", {
+  description: "What the claimer is ready for.",
+  fields: (t) => ({
+    types: t.field({ type: [JobType], description: "Jobs that it would take now." }),
+    count: t.int({ description: "How many of them at most; 100 in one call." }),
+  }),
+});
+
 const ClaimSecretsPayload = builder.objectRef<{ sealed: string }>("ClaimSecretsPayload").implement({
   description: "Secrets for one job and one worker.",
   fields: (t) => ({ sealed: t.exposeString("sealed", { description: "base64 of an age file that holds JSON." }) }),
@@ -193,6 +201,12 @@ builder.mutationFields((t) => ({
     description: "Takes the next fitting job under a new lease; null where nothing is due.",
     args: { input: t.arg({ type: ClaimJobInput, description: "What to look for." }) },
     resolve: (_, { input }, { hub, worker }) => claimJob(hub, worker, input),
+  }),
+  claimJobs: t.field({
+    type: [ClaimedJob],
+    description: "Takes the next fitting jobs, each under a new lease; none where nothing is due.",
+    args: { input: t.arg({ type: ClaimJobsInput, description: "What to look for." }) },
+    resolve: (_, { input }, { hub, worker }) => claimJobs(hub, worker, input),
   }),
   claimSecrets: t.field({
     type: ClaimSecretsPayload,

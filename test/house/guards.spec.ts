@@ -190,10 +190,9 @@ describe("the queue", () => {
   it("is claimed from through the index of what is queued, and rung from the index of what is unrung", async () => {
     await client.query("SET enable_seqscan = off");
     const plan = async (sql: string) => JSON.stringify((await client.query(`EXPLAIN (FORMAT JSON) ${sql}`)).rows);
-    const claim = "SELECT id FROM jobs WHERE status = 'QUEUED' ORDER BY priority DESC, created_at LIMIT 1";
-    assert.match(await plan(claim), /jobs_queued_idx/);
-    const fair = `SELECT id FROM jobs WHERE status = 'QUEUED' AND tenant_id = '${tenant}' ORDER BY priority DESC, created_at LIMIT 1`;
-    assert.match(await plan(fair), /jobs_queued_tenant_idx/);
+    const first = `SELECT id FROM jobs WHERE status = 'QUEUED' AND lane = 'VERIFY' AND priority = 0 AND tenant_id = '${tenant}'
+      AND not_before <= now() ORDER BY not_before, id LIMIT 1`;
+    assert.match(await plan(first), /jobs_lane_idx/);
     assert.match(await plan("SELECT id FROM outbox WHERE rung_at IS NULL ORDER BY id LIMIT 100"), /outbox_unrung_idx/);
   });
 });

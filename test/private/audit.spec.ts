@@ -17,6 +17,7 @@ const unaudited = {
   weighArtifact: "changes nothing",
   reportInventory: "sums up what has rows of its own",
   reconcileRestores: "changes nothing",
+  claimJobs: "has a row of claimJob for each of the jobs",
 };
 
 describe("the audit of the data plane", () => {

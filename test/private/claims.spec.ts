@@ -9,6 +9,16 @@ import { deleteAtOnce, jobEnd, type StagedTenant, stageTenant, startJob } from "
 import { backUp, hostKey, leaseOf, type PlayedWorker, playWorker, testedSource } from "./played-worker.ts";
 import { emptyQueue } from "./state.ts";
 
+/** Tests of settings that are no source yet: any number of them may be under way. */
+const drafted = {
+  type: "TEST_SOURCE",
+  sourceDraft: {
+    type: "SFTP",
+    config: { host: "files.example.com", username: "backup", path: "/srv" },
+    credentialId: null,
+  },
+} as const;
+
 describe("a claim", () => {
   const stack = new AsyncDisposableStack();
   let hub: StagedHub;
@@ -29,7 +39,7 @@ describe("a claim", () => {
   beforeEach(() => emptyQueue(hub.running.hub.db));
 
   async function queue(job: Partial<NewJob> = {}): Promise<string> {
-    const made = { tenantId: acme.tenantId, type: "TEST_SOURCE" as const, sourceId: source.acme, ...job };
+    const made = { tenantId: acme.tenantId, ...drafted, ...job };
     return (await transact(hub.running.hub, (tx, announce) => createJob(tx, announce, made))).id;
   }
   const claimed = async (by: PlayedWorker = worker) => (await by.claim("TEST_SOURCE"))?.jobId;
@@ -38,10 +48,8 @@ describe("a claim", () => {
     const { db } = hub.running.hub;
     const jobs = Array.from({ length: 200 }, (_, n) => ({
       id: newId("job", new Date()),
-      type: "TEST_SOURCE" as const,
-      ...(n % 2
-        ? { tenantId: acme.tenantId, sourceId: source.acme }
-        : { tenantId: other.tenantId, sourceId: source.other }),
+      ...drafted,
+      tenantId: n % 2 ? acme.tenantId : other.tenantId,
     }));
     await db.job.createMany({ data: jobs });
     const released = new Set(jobs.filter((_, n) => n % 10 === 0).map(({ id }) => id));
@@ -80,7 +88,7 @@ describe("a claim", () => {
 
   it("goes round the tenants: whoever has least under way comes first", async () => {
     const ours = [await queue(), await queue(), await queue()];
-    const theirs = await queue({ tenantId: other.tenantId, sourceId: source.other });
+    const theirs = await queue({ tenantId: other.tenantId });
     assert.deepEqual(
       [await claimed(), await claimed(), await claimed(), await claimed()],
       [ours[0], theirs, ours[1], ours[2]],
@@ -123,11 +131,10 @@ describe("a claim", () => {
   it("gives out no more of a tenant at once than its plan allows, however many ask, and goes on to the others", async () => {
     const { db } = hub.running.hub;
     const mine = Array.from({ length: 20 }, () => ({
-      ...{ id: newId("job", new Date()), type: "TEST_SOURCE" as const },
-      ...{ tenantId: acme.tenantId, sourceId: source.acme, priority: 9 },
+      ...{ id: newId("job", new Date()), ...drafted, tenantId: acme.tenantId, priority: 9 },
     }));
     await db.job.createMany({ data: mine });
-    const theirs = await queue({ tenantId: other.tenantId, sourceId: source.other });
+    const theirs = await queue({ tenantId: other.tenantId });
     await db.tenant.update({ where: { id: acme.tenantId }, data: { maxRunningJobs: 3 } });
     const running = () =>
       db.job.count({ where: { tenantId: acme.tenantId, status: { in: ["RUNNING", "FINALIZING"] } } });
@@ -151,12 +158,12 @@ describe("a claim", () => {
   it("gives one tenant's job its turn among a thousand of another's", async () => {
     await hub.running.hub.db.job.createMany({
       data: Array.from({ length: 1_000 }, () => ({
-        ...{ id: newId("job", new Date()), type: "TEST_SOURCE" as const },
+        ...{ id: newId("job", new Date()), ...drafted, tenantId: acme.tenantId },
         // Older than the neighbour's, and than what counts as source tests of this minute.
-        ...{ tenantId: acme.tenantId, sourceId: source.acme, createdAt: new Date(Date.now() - 120_000) },
+        ...{ createdAt: new Date(Date.now() - 120_000), notBefore: new Date(Date.now() - 120_000) },
       })),
     });
-    const theirs = await queue({ tenantId: other.tenantId, sourceId: source.other });
+    const theirs = await queue({ tenantId: other.tenantId });
     assert.ok([await claimed(), await claimed()].includes(theirs));
   });
 

@@ -22,9 +22,12 @@ let passed = 0;
 export function faultPoint(name: FaultPoint): void {
   if (traceFile) appendFileSync(traceFile, `${name}\n`);
   const ordered = ordersFile ? orderAt(name, ordersFile) : null;
-  if (ordered) return happen(name, ordered);
-  if (name !== wanted || (armedFile && !existsSync(armedFile))) return;
-  if (++passed === Number(nth) && isFirst()) happen(name, action);
+  if (ordered) happen(name, ordered);
+  else if (isWanted(name) && ++passed === Number(nth) && isFirst()) happen(name, action);
+}
+
+function isWanted(name: FaultPoint): boolean {
+  return name === wanted && (!armedFile || existsSync(armedFile));
 }
 
 function happen(name: FaultPoint, action: Action | undefined): void {

@@ -1,5 +1,5 @@
 // Two hubs on one earth, reached through one address: what customers and workers know is the balancer.
-import { type Balancer, stageBalancer } from "./balancer.ts";
+import { stageBalancer } from "./balancer.ts";
 import { type HubProcess, type HubProcessOptions, type StagedEarth, stageHubProcess } from "./hub-process.ts";
 
 export interface TwoHubs extends StagedEarth {
@@ -15,16 +15,14 @@ export async function stageTwoHubs(earth: StagedEarth, options: HubProcessOption
     stack.use(await stageHubProcess(earth, options)),
     stack.use(await stageHubProcess(earth, options)),
   ] as const;
-  const balance = async (addresses: readonly string[]): Promise<Balancer> =>
-    stack.use(await stageBalancer(addresses.map((address) => Number(new URL(address).port))));
-  const open = await balance(hubs.map(({ publicUrl }) => publicUrl));
-  const closed = await balance(hubs.map(({ privateUrl }) => privateUrl));
+  const open = stack.use(await stageBalancer(hubs.map(({ publicUrl }) => publicUrl)));
+  const closed = stack.use(await stageBalancer(hubs.map(({ privateUrl }) => privateUrl)));
   const running = stack.move();
   return {
     ...earth,
     hubs,
-    graphqlUrl: `http://127.0.0.1:${open.port}/graphql`,
-    privateUrl: `http://127.0.0.1:${closed.port}`,
+    graphqlUrl: `${open.url}/graphql`,
+    privateUrl: closed.url,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
