@@ -42,6 +42,8 @@ export interface SealOptions {
   readonly onProgress?: (progress: SealProgress) => void;
   /** Awaited once, when the last entry is packed; what follows is storing, reading back and committing. */
   readonly onFinalizing?: () => Promise<void>;
+  /** Awaited once, when everything is stored and read back: the last chance to throw before anybody can see it. */
+  readonly onCommitting?: () => Promise<void>;
 }
 
 export interface SealProgress {
@@ -92,6 +94,7 @@ export async function seal(options: SealOptions): Promise<SealedArtifact> {
     faultPoint("backup.draft-begun");
     const sealed = await sealInto(draft, { ...options, gate, fail: (error) => stop.abort(error) });
     options.signal.throwIfAborted();
+    if (options.onCommitting) await gate.pass(options.onCommitting());
     await draft.commit();
     faultPoint("backup.committed");
     return sealed;

@@ -1,7 +1,8 @@
 // Hands the next due job to a worker under a new lease, with what it needs to do it.
-import type { Job, JobType, RestoreForm, SourceType } from "../prisma/client/client.ts";
+import type { Depth, Job, JobType, RestoreForm, SourceType } from "../prisma/client/client.ts";
 import type { WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
+import { checkRate } from "./checks.ts";
 import { SnapshotInUseError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
@@ -11,6 +12,8 @@ import { typesOverSsh } from "./rules/source-config.ts";
 import { readSetting } from "./settings.ts";
 import { beginDeletion } from "./snapshots.ts";
 import { parseDraft } from "./source-tests.ts";
+import { besideHeldJobs } from "./suspects.ts";
+import { setDeadline } from "./time-limits.ts";
 import { requireWorker, serves } from "./workers.ts";
 
 /** What names of downloads end in. */
@@ -32,9 +35,15 @@ export interface ClaimedJob {
   readonly type: JobType;
   readonly leaseEpoch: number;
   readonly leaseSeconds: number;
+  readonly timeLimitSeconds: number;
   readonly attempt: number;
   readonly source: ClaimedSource | null;
-  readonly backup: { snapshotId: string; recipients: string[]; maxBytes: bigint | null } | null;
+  readonly backup: {
+    snapshotId: string;
+    recipients: string[];
+    maxBytes: bigint | null;
+    maxBytesPerSecond: bigint | null;
+  } | null;
   readonly snapshot: {
     snapshotId: string;
     sourceId: string;
@@ -50,6 +59,7 @@ export interface ClaimedJob {
     maxDownloadBytes: bigint | null;
     fileName: string;
   } | null;
+  readonly check: { depth: Depth; rateBytes: bigint | null } | null;
 }
 
 /**
@@ -95,9 +105,11 @@ function claimNext(
 ): Promise<ClaimedJob | null> {
   return transact(hub, async (tx, announce) => {
     const row = await requireWorker(tx, worker);
-    const { jobTypes, sourceTypes, stores } = serves(row);
+    const { jobTypes, sourceTypes, farTypes, stores } = serves(row);
     const wanted = types.filter((type) => jobTypes.includes(type));
     if (row.status === "DRAINING" || row.drainedAt !== null || wanted.length === 0) return null;
+    const fitting = await besideHeldJobs(tx, row.id);
+    if (fitting === null) return null;
     const snapshotId = newId("snapshot", await now(tx));
     const [claimed] = await tx.$queryRaw<{ id: string; tenant_id: string }[]>`
       UPDATE jobs SET status = 'RUNNING', worker_id = ${row.id}, attempt = attempt + 1,
@@ -111,14 +123,18 @@ function claimNext(
             AND (t.status = 'ACTIVE' OR j.type = 'RESTORE'
               OR (t.status = 'DELETING' AND t.deletion_due_at <= now() AND j.type = 'DELETE_SNAPSHOT'))
           LEFT JOIN sources s ON s.id = j.source_id
-          LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM jobs WHERE status IN ('RUNNING', 'FINALIZING') GROUP BY 1) running
+          LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM jobs WHERE status IN ('RUNNING', 'FINALIZING') AND type <> 'VERIFY' GROUP BY 1) running
             ON running.tenant_id = j.tenant_id
-        WHERE j.status = 'QUEUED' AND j.not_before <= now()
+        WHERE j.status = 'QUEUED' AND j.not_before <= now() AND ${fitting}
           AND (j.window_ends_at IS NULL OR j.window_ends_at > now())
-          AND (t.max_running_jobs IS NULL OR COALESCE(running.jobs, 0) < t.max_running_jobs)
+          AND (t.max_running_jobs IS NULL OR j.type = 'VERIFY' OR COALESCE(running.jobs, 0) < t.max_running_jobs)
           AND j.type = ANY(${wanted}::text[]::job_type[])
+          AND (j.type <> 'VERIFY' OR (j.verify_depth = 'CONTENT') = ${row.role === "RESTORE"})
           AND ((s.id IS NULL AND j.source_draft IS NULL)
             OR COALESCE(s.type::text, j.source_draft->>'type') = ANY(${sourceTypes}::text[]))
+          AND (NOT COALESCE(COALESCE(s.type::text, j.source_draft->>'type') = ANY(${farTypes}::text[]), false)
+            OR COALESCE(COALESCE(s.config, j.source_draft->'config')->'ssh'->>'dump',
+              CASE WHEN COALESCE(s.config, j.source_draft->'config') ? 'ssh' THEN 'far' END) = 'far')
           AND (j.type <> 'BACKUP' OR s.host_key IS NOT NULL
             OR NOT (s.type::text = ANY(${[...typesOverSsh]}::text[]) OR s.config ? 'ssh'))
           AND (j.type <> 'BACKUP' OR s.jump_host_key IS NOT NULL
@@ -161,6 +177,7 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
     type: job.type,
     leaseEpoch: job.leaseEpoch,
     leaseSeconds: hub.terms.leaseSeconds,
+    timeLimitSeconds: await setDeadline(tx, job),
     attempt: job.attempt,
     source: await describeSource(tx, job),
     backup: job.attemptSnapshotId
@@ -168,6 +185,8 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
           snapshotId: job.attemptSnapshotId,
           recipients: await activeRecipients(tx, job.tenantId),
           maxBytes: await remainingBytes(tx, await tx.tenant.findUniqueOrThrow({ where: { id: job.tenantId } })),
+          maxBytesPerSecond: (await tx.source.findUniqueOrThrow({ where: { id: job.sourceId ?? "" } }))
+            .maxBytesPerSecond,
         }
       : null,
     snapshot: snapshot && {
@@ -185,6 +204,7 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
       maxDownloadBytes: maxDownloadMiB === 0 ? null : BigInt(maxDownloadMiB) * 1_048_576n,
       fileName: `${restore.snapshotId}.${endings[restore.form]}`,
     },
+    check: job.type === "VERIFY" ? { depth: job.verifyDepth ?? "BYTES", rateBytes: await checkRate(tx) } : null,
   };
 }
 

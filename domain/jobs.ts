@@ -7,16 +7,17 @@ import {
   JobEndedError,
   JobNotRetryableError,
   NotFoundError,
+  SnapshotDeletedError,
   SourceDisabledError,
   SourceNotTestedError,
 } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
-import { changeJob, createJob } from "./queue.ts";
+import { changeJob, createJob, ring } from "./queue.ts";
 import { refuseFull } from "./quotas.ts";
 import { isEnded } from "./rules/job-states.ts";
 import type { Verb } from "./rules/permissions.ts";
 import { routeOf } from "./rules/source-config.ts";
-import { findDeletion, keepAfterAll, lockSnapshot, queueDeletion } from "./snapshots.ts";
+import { findDeletion, isGone, keepAfterAll, lockSnapshot, queueDeletion } from "./snapshots.ts";
 import { parseDraft, refuseScanning } from "./source-tests.ts";
 import { holdSource, requireSource } from "./sources.ts";
 import { refuseSuspended } from "./tenants.ts";
@@ -105,7 +106,8 @@ export function retryRefusal({ type, status }: Pick<Job, "type" | "status">): st
   if (!isEnded(status)) return "This job is still under way: wait for its end, or cancel it first.";
   if (status === "COMPLETED") return "This job is completed: there is nothing to try again.";
   if (type === "RESTORE") return "Start a new restore instead: the link of this one was shown once and works no more.";
-  if (type === "VERIFY") return "The platform checks this snapshot again by itself.";
+  if (type === "VERIFY")
+    return "Ask for another check instead, with verifySnapshot: the platform makes one by itself as well.";
   return null;
 }
 
@@ -134,7 +136,7 @@ async function draftAgain(
 
 /**
  * Cancels a queued job at once, and asks the worker of a running one to stop. Asking twice changes nothing more. A deletion that
- * nobody began with is taken back by it.
+ * nobody began with is taken back by it; once a worker has begun, nothing takes it back, for a half of a snapshot is none.
  */
 export async function cancelJob(hub: Hub, actor: Actor, { jobId }: { jobId: string }): Promise<Job> {
   const found = await findJob(hub, actor, jobId);
@@ -145,10 +147,15 @@ export async function cancelJob(hub: Hub, actor: Actor, { jobId }: { jobId: stri
     const job = await tx.job.findUniqueOrThrow({ where: { id: jobId } });
     if (isEnded(job.status)) throw new JobEndedError(job.status);
     if (job.cancelRequestedAt) return job;
+    if (job.type === "DELETE_SNAPSHOT" && isGone((await lockSnapshot(tx, job.targetSnapshotId ?? "")).status))
+      throw new SnapshotDeletedError(null);
     const at = await now(tx);
     await audit(tx, actor, { tenantId: job.tenantId, verb: "cancelJob", objectId: job.id });
-    if (job.status !== "QUEUED")
+    if (job.status !== "QUEUED") {
+      // Its worker would learn of it within seconds anyway.
+      await ring(tx, announce, { ...job, targetWorkerId: job.workerId });
       return changeJob(tx, announce, { jobId, data: { cancelRequestedAt: at }, kind: "cancel-requested", facts: {} });
+    }
     await tx.restore.updateMany({ where: { jobId, status: "PREPARING" }, data: { status: "FAILED" } });
     if (job.targetSnapshotId && job.type === "DELETE_SNAPSHOT") await keepAfterAll(tx, announce, job.targetSnapshotId);
     return changeJob(tx, announce, {

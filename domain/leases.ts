@@ -5,12 +5,13 @@ import type { Job, JobStatus } from "../prisma/client/client.ts";
 import type { WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
 import { openCredential } from "./credentials.ts";
+import { followFailure } from "./damage.ts";
 import { InvalidInputError, LeaseLostError } from "./errors.ts";
 import type { Announcements } from "./events.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { openTenantKey } from "./keys.ts";
 import { changeJob, ring } from "./queue.ts";
-import { type FailureCode, failureCodes, isFailureCode } from "./rules/failures.ts";
+import { type FailureCode, failureCodes, isFailureCode, retryDelaySeconds } from "./rules/failures.ts";
 import { afterAttempt } from "./rules/job-states.ts";
 import { parseDraft } from "./source-tests.ts";
 import { requireWorker } from "./workers.ts";
@@ -57,6 +58,10 @@ export async function claimSecrets(hub: Hub, worker: WorkerActor, lease: Lease):
       const snapshot = await tx.snapshot.findUniqueOrThrow({ where: { id: job.targetSnapshotId } });
       return { identities: [await openTenantKey(hub, tx, job.tenantId, snapshot.keyFingerprint)] };
     }
+    if (job.type === "VERIFY" && job.verifyDepth === "CONTENT") {
+      const snapshot = await tx.snapshot.findUniqueOrThrow({ where: { id: job.targetSnapshotId ?? "" } });
+      return { identities: [await openTenantKey(hub, tx, job.tenantId, snapshot.keyFingerprint)] };
+    }
     const credentialId = await credentialOf(tx, job);
     return credentialId ? openCredential(hub, tx, job.tenantId, credentialId) : {};
   });
@@ -92,7 +97,7 @@ export async function recordLog(
   });
 }
 
-export type Phase = "CONNECTING" | "PULLING" | "FINALIZING" | "PREPARING" | "DELETING";
+export type Phase = "CONNECTING" | "PULLING" | "FINALIZING" | "PREPARING" | "DELETING" | "VERIFYING";
 
 /** Notes where the work stands. `FINALIZING` is a state of its own: all bytes are read, the artifact is being made durable. */
 export async function enterPhase(
@@ -118,7 +123,7 @@ export async function enterPhase(
 export async function failJob(
   hub: Hub,
   worker: WorkerActor,
-  input: Lease & { code: string; message: string },
+  input: Lease & { code: string; message: string; missing?: boolean | null | undefined },
 ): Promise<Lease> {
   const { code } = input;
   // A failure without a name of the closed list is not retried under another one.
@@ -127,7 +132,9 @@ export async function failJob(
   return transact(hub, async (tx, announce) => {
     if (await endedAlready(tx, worker, input, ["QUEUED", "FAILED", "CANCELED"])) return lease(input);
     const job = await underLease(tx, worker, input);
-    await endAttempt(hub, tx, announce, { job, code, message: input.message.slice(0, 500) });
+    const failure = { code, message: input.message.slice(0, 500) };
+    await endAttempt(hub, tx, announce, { job, ...failure });
+    await followFailure(tx, announce, worker, { job, ...failure, missing: input.missing === true });
     await audit(tx, worker, {
       tenantId: job.tenantId,
       verb: "failJob",
@@ -156,28 +163,37 @@ export async function releaseJob(hub: Hub, worker: WorkerActor, input: Lease): P
   });
 }
 
-/** Takes back the jobs of workers that fell silent: whatever they still report is of an epoch that is over. Safe in several hubs at once. */
+/**
+ * Takes back the jobs of workers that fell silent: whatever they still report is of an epoch that is over. The next attempt waits a
+ * little, and longer each time: it may be the job that its workers die of. Safe in several hubs at once.
+ */
 export async function sweepLeases(hub: Hub): Promise<number> {
   return transact(hub, async (tx, announce) => {
     const lost = await tx.$queryRaw<{ id: string }[]>`
       SELECT id FROM jobs WHERE status IN ('RUNNING', 'FINALIZING') AND lease_expires_at <= now()
       ORDER BY lease_expires_at LIMIT 100 FOR UPDATE SKIP LOCKED`;
     for (const { id } of lost) {
-      const job = await tx.job.update({ where: { id }, data: { leaseEpoch: { increment: 1 } } });
+      const job = await tx.job.update({
+        where: { id },
+        data: { leaseEpoch: { increment: 1 }, workersLost: { increment: 1 } },
+      });
       const retry = job.attempt < job.maxAttempts && !job.cancelRequestedAt;
-      if (retry) await requeue(tx, announce, { job, delaySeconds: 0, code: "WORKER_LOST" });
+      const delaySeconds = retryDelaySeconds(hub.terms.lostDelaysSeconds, job.workersLost);
+      if (retry) await requeue(tx, announce, { job, delaySeconds, code: "WORKER_LOST" });
       else
         await endAttempt(hub, tx, announce, {
           job,
           code: "WORKER_LOST",
-          message: "The worker fell silent in the middle of this job, and so did those that tried it again.",
+          message:
+            "The worker fell silent in the middle of this job, and so did those that tried it again: ask the operator what their logs say of it.",
         });
     }
     return lost.length;
   });
 }
 
-async function endAttempt(
+/** What follows an attempt that ended without success; the caller holds the row's lock. */
+export async function endAttempt(
   hub: Hub,
   tx: Transaction,
   announce: Announcements,
@@ -211,6 +227,7 @@ async function requeue(
     data: {
       status: "QUEUED",
       leaseExpiresAt: null,
+      deadlineAt: null,
       attemptSnapshotId: null,
       progress: { phase: "WAITING" },
       notBefore: new Date(at.getTime() + input.delaySeconds * 1000),

@@ -5,6 +5,9 @@ import type { ProcessIdentity } from "../clients/hub/identity.ts";
 import type { HubClock } from "./hub-clock.ts";
 import type { Stores } from "./stores.ts";
 
+/** The half minute of a process that goes down is for its work. */
+const goodbyeMs = 2_000;
+
 export interface AdmissionTerms {
   readonly hub: HubClient;
   readonly identity: ProcessIdentity;
@@ -41,7 +44,7 @@ export class Admission {
   /** From now on the hub gives this service nothing more. */
   async drain(): Promise<void> {
     this.#draining = true;
-    if (this.#registered) await this.#beat();
+    if (this.#registered) await this.#beat(AbortSignal.timeout(goodbyeMs));
   }
 
   async #register(stores: string[], signal?: AbortSignal): Promise<void> {
@@ -53,7 +56,7 @@ export class Admission {
         publicKey: identity.publicKey,
         capabilities: {
           version,
-          jobTypes: ["RESTORE"],
+          jobTypes: ["RESTORE", "VERIFY"],
           sourceTypes: [],
           tools: { node: process.version },
           readsStoresOf: stores,

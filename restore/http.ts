@@ -17,8 +17,11 @@ export interface HttpTerms {
   readonly onDownload: (request: IncomingMessage, response: ServerResponse, token: string) => Promise<void>;
 }
 
+/** Disposal refuses new connections, lets transfers under way end for a while, then cuts them. */
 export interface HttpServer extends AsyncDisposable {
   readonly port: number;
+  /** Begins with that at once, beside whatever else comes to its end. */
+  drain(): void;
 }
 
 export interface HttpLimits {
@@ -50,7 +53,6 @@ export const standingHeaders = {
   "X-Robots-Tag": "noindex",
 } as const;
 
-/** Disposal refuses new connections, lets transfers under way end for a while, then cuts them. */
 export async function listen(terms: HttpTerms): Promise<HttpServer> {
   const limits = { ...defaults, ...terms.limits };
   const hintMs = 1_000;
@@ -72,13 +74,23 @@ export async function listen(terms: HttpTerms): Promise<HttpServer> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(terms.port, terms.host, resolve);
   });
+  const closed = Promise.withResolvers<void>();
+  let isDraining = false;
+  function drain(): void {
+    if (isDraining) return;
+    isDraining = true;
+    const cut = setTimeout(() => server.closeAllConnections(), limits.drainMs);
+    server.close(() => {
+      clearTimeout(cut);
+      closed.resolve();
+    });
+  }
   return {
     port: (server.address() as AddressInfo).port,
+    drain,
     async [Symbol.asyncDispose]() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      const cut = setTimeout(() => server.closeAllConnections(), limits.drainMs);
-      await closed;
-      clearTimeout(cut);
+      drain();
+      await closed.promise;
     },
   };
 }

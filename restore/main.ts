@@ -12,6 +12,7 @@ import { ProcessIdentity } from "../clients/hub/identity.ts";
 import { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
 import { createLog } from "../clients/hub/log.ts";
 import { connectProgress } from "../clients/hub/progress-channel.ts";
+import { stopSignal } from "../clients/hub/stop-signal.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { Admission } from "./admission.ts";
 import { type RestoreConfig, readRestoreConfig } from "./config.ts";
@@ -24,6 +25,7 @@ import { PreparedDownloads } from "./prepared.ts";
 import { Stores } from "./stores.ts";
 import { Arrivals } from "./transfer.ts";
 import { Upkeep } from "./upkeep.ts";
+import { type CheckJob, verifySnapshot } from "./verify-snapshot.ts";
 
 export interface RestoreService extends AsyncDisposable {
   /** Where downloads are served. */
@@ -86,10 +88,35 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
         }),
     }),
   );
-  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing: () => claims.ring(), log }));
-  starting.use(attend({ admission, upkeep, log, onAdmitted: () => claims.ring() }));
+  // Checks take a place of their own, so that nobody waits for them, and give it up at once.
+  const checks = starting.use(
+    takeClaims<CheckJob>({
+      ...{ atOnce: 1, pollMs, drainMs: 0, log },
+      async claim() {
+        if (admission.heartbeatSeconds === null) return null;
+        const job = await hub.claimJob({ types: ["VERIFY"] });
+        return job?.snapshot && job.check ? { ...job, snapshot: job.snapshot, check: job.check } : null;
+      },
+      perform: (job, stopping) =>
+        carryJob(job, (claimed, ending) => verifySnapshot(workshop, claimed, ending), {
+          ...{ hub, keepAlive, stopping, log, failureOf },
+          heartbeatSeconds: admission.heartbeatSeconds ?? job.leaseSeconds / 4,
+        }),
+    }),
+  );
+  const look = () => {
+    claims.ring();
+    checks.ring();
+  };
+  const onRing = (jobId: string) => {
+    look();
+    keepAlive.attend(jobId);
+  };
+  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing, log }));
+  starting.use(attend({ admission, upkeep, log, onAdmitted: look }));
   starting.defer(() => admission.drain().catch((error) => log.warn({ err: error }, "could not say goodbye")));
 
+  starting.defer(() => http.drain());
   const running = starting.move();
   log.info({ port: http.port, publicUrl: config.publicUrl }, "restore service started");
   return { port: http.port, [Symbol.asyncDispose]: () => running.disposeAsync() };
@@ -145,19 +172,14 @@ function attend({ admission, upkeep, log, onAdmitted }: AttendTerms): AsyncDispo
 
 if (import.meta.main) {
   try {
-    const stop = Promise.withResolvers<string>();
     const waiting = new AbortController();
-    for (const signal of ["SIGTERM", "SIGINT"])
-      process.once(signal, () => {
-        waiting.abort(new Error(`stopped by ${signal}`));
-        stop.resolve(signal);
-      });
+    const stopped = stopSignal((name) => waiting.abort(new Error(`stopped by ${name}`)));
     // Stores are read here, never written to.
     const file = join(process.env.WORKER_TEMP_BASE || defaultTempBase, ".xvault-account.json");
     const config = readRestoreConfig(await withAccount(process.env, { file, signal: waiting.signal }));
     const log = createLog("restore", config.logLevel);
     const service = await startRestore(config, log);
-    log.info({ signal: await stop.promise }, "restore service is going down");
+    log.info({ signal: await stopped }, "restore service is going down");
     await service[Symbol.asyncDispose]();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

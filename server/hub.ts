@@ -1,6 +1,7 @@
 // Puts a hub together: database, vault, live feed, doorbell, upkeep, and the two surfaces. The one place where all of it meets.
 import type { Logger } from "pino";
 import type { Hub } from "../domain/hub.ts";
+import { registerKek } from "../domain/keks.ts";
 import { openVault } from "../domain/vault.ts";
 import { connectDatabase } from "../prisma/connect.ts";
 import { migrate } from "../prisma/migrate.ts";
@@ -24,6 +25,9 @@ export interface RunningHub extends AsyncDisposable {
   readonly firstOwner: FirstOwner | null;
 }
 
+/** For requests under way when the hub goes down, and as long as streams of events then last. */
+const partingMs = 3_000;
+
 /** Resolves once both surfaces answer; throws, with nothing left running, where they cannot. */
 export async function startHub(config: HubConfig, log: Logger): Promise<RunningHub> {
   await using started = new AsyncDisposableStack();
@@ -42,7 +46,7 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
     platform: db,
     wall,
     rates,
-    vault: openVault(config.kek),
+    vault: openVault(config.kek, config.previousKeks),
     announce: {
       jobChanged: (jobId, tenantId) => live.jobChanged(jobId, tenantId),
       snapshotsChanged: (tenantId) => live.snapshotsChanged(tenantId),
@@ -52,7 +56,9 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
     terms: {
       leaseSeconds: config.leaseSeconds,
       heartbeatSeconds: config.heartbeatSeconds,
+      inventorySeconds: config.inventorySeconds,
       retryDelaysSeconds: config.retryDelaysSeconds,
+      lostDelaysSeconds: config.lostDelaysSeconds,
       allowedNetworks: config.allowedNetworks,
       sourceTestsPerMinute: config.sourceTestsPerMinute,
       restorePublicUrl: config.restorePublicUrl,
@@ -60,6 +66,7 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
       passwordTries: config.passwordTries,
     },
   };
+  await registerKek(hub);
   const firstOwner = await createFirstOwner(hub, config.ownerEmail);
   const retentionEverySeconds = config.retentionIntervalHours * 3600;
   started.use(startUpkeep(hub, { log, everySeconds: config.sweepSeconds, retentionEverySeconds }));
@@ -70,11 +77,14 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
     public: createPublicSurface({ hub, authentication, live, redisReady, corsOrigins, edge, log }),
     private: createPrivateSurface({ hub, log }),
   };
-  for (const surface of Object.values(surfaces))
-    started.defer(async () => {
-      await surface.dispose();
-      await close(surface.server);
-    });
+  started.defer(async () => {
+    const { public: outer, private: inner } = surfaces;
+    await Promise.all([
+      Promise.all([close(outer.server, partingMs), outer.dispose()]),
+      // A worker whose claim goes unanswered would not know that it holds a job.
+      close(inner.server, partingMs).then(() => inner.dispose()),
+    ]);
+  });
   const publicPort = await listen(surfaces.public.server, config.publicPort, config.host);
   const privatePort = await listen(surfaces.private.server, config.privatePort, config.host);
   log.info({ publicPort, privatePort }, "hub is up");

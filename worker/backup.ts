@@ -1,12 +1,16 @@
 // Makes one snapshot: connects to the source, seals what it gives, and tells the hub.
 import * as z from "zod";
-import { type Entry, type SealProgress, seal, type Warning } from "#artifact/node";
+import { type Entry, type SealProgress, seal, snapshotDirectory, type Warning } from "#artifact/node";
 import { faultPoint } from "#fault-point";
 import type { ClaimedJob } from "../clients/hub/hub-client.ts";
+import { HubError } from "../clients/hub/hub-error.ts";
+import { JobCanceledError } from "../clients/hub/keep-alive/lease.ts";
+import { outliving } from "../clients/hub/outlive.ts";
 import type { JobProgress } from "../clients/hub/progress-channel.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { connectSource } from "./connect-source.ts";
 import { JobLog } from "./job-log.ts";
+import { limited, RateLimit } from "./rate-limit.ts";
 import type { Source } from "./sources/source.ts";
 import { SourceError } from "./sources/source-error.ts";
 import { WarningList } from "./warning-list.ts";
@@ -16,12 +20,12 @@ import type { Workshop } from "./workshop.ts";
 const reportedWarnings = 1000;
 const longestReportedPath = 1024;
 
-/** Throws what went wrong; nothing of the snapshot is stored then, unless it was the report of it that failed. */
+/** Throws what went wrong; nothing of the snapshot is stored then, unless it was the report of it that came to nobody. */
 export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortSignal): Promise<void> {
   const { hub, storage, workerId, tempBase } = workshop;
   const { jobId, leaseEpoch, source, backup, tenantId } = job;
   if (!source?.sourceId || !backup) throw new Error("a backup without a source");
-  const { snapshotId, recipients, maxBytes } = backup;
+  const { snapshotId, recipients, maxBytes, maxBytesPerSecond } = backup;
   // As long as the lease lives, a hub that is away is waited for: all the work so far is worth it.
   const patience = { signal, retryForMs: job.leaseSeconds * 1000 };
   const enter = (phase: "CONNECTING" | "PULLING" | "FINALIZING") =>
@@ -35,7 +39,10 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
   faultPoint("backup.connected");
   await enter("PULLING");
   const warnings = new WarningList();
-  const watched = await watch(connected.entries(warnings.add), connected, (progress) =>
+  const entries = connected.entries(warnings.add);
+  const paced =
+    maxBytesPerSecond === null ? entries : limited(entries, new RateLimit(Number(maxBytesPerSecond), signal));
+  const watched = await watch(paced, connected, (progress) =>
     workshop.progress.publish(jobId, { leaseEpoch, phase: "PULLING", ...progress }),
   );
   const sealed = await seal({
@@ -59,9 +66,15 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
       if (isStrict(source.config)) refusePartial(warnings.kept);
       await enter("FINALIZING");
     },
+    // A process that was stopped for a while goes on where it stood, and learns of the time that passed only when it asks.
+    onCommitting: async () => {
+      const { cancelRequested } = await hub.renewLease({ jobId, leaseEpoch }, patience);
+      if (cancelRequested) throw new JobCanceledError("the job was canceled");
+    },
   });
   const { manifest, manifestSha256, artifactSha256, plainBytes, storedBytes, fileCount, durationMs, partial } = sealed;
-  await hub.completeJob(
+  // It is stored: whoever asks it to stop from here on is late.
+  const report = hub.completeJob(
     {
       jobId,
       leaseEpoch,
@@ -73,8 +86,14 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
           .map(({ code, path, message }) => ({ code, message, path: path.slice(0, longestReportedPath) })),
       },
     },
-    patience,
+    { ...patience, signal: outliving(signal) },
   );
+  await report.catch(async (error: unknown) => {
+    // The hub's own word: no row will ever name this snapshot, which belongs to this attempt alone.
+    if (error instanceof HubError && error.code === "LEASE_LOST")
+      await storage.remove(snapshotDirectory({ tenantId, sourceId: source.sourceId ?? "", snapshotId }));
+    throw error;
+  });
   faultPoint("backup.completed");
 }
 

@@ -2,6 +2,7 @@
 import { snapshotDirectory } from "#artifact/node";
 import { faultPoint } from "#fault-point";
 import type { ClaimedJob } from "../clients/hub/hub-client.ts";
+import { outliving } from "../clients/hub/outlive.ts";
 import type { Workshop } from "./workshop.ts";
 
 export async function deleteSnapshot({ hub, storage }: Workshop, job: ClaimedJob, signal: AbortSignal): Promise<void> {
@@ -13,6 +14,6 @@ export async function deleteSnapshot({ hub, storage }: Workshop, job: ClaimedJob
   const { sourceId, snapshotId } = snapshot;
   await storage.remove(snapshotDirectory({ tenantId, sourceId, snapshotId }));
   faultPoint("deletion.removed");
-  await hub.completeJob({ jobId, leaseEpoch }, patience);
+  await hub.completeJob({ jobId, leaseEpoch }, { ...patience, signal: outliving(signal) });
   faultPoint("deletion.completed");
 }

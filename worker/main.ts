@@ -7,20 +7,25 @@ import { withAccount } from "../clients/hub/account.ts";
 import { carryJob } from "../clients/hub/carry-job.ts";
 import { takeClaims } from "../clients/hub/claims.ts";
 import { listenForDoorbell } from "../clients/hub/doorbell.ts";
-import { connectHub } from "../clients/hub/hub-client.ts";
+import { type ClaimedJob, connectHub } from "../clients/hub/hub-client.ts";
 import { ProcessIdentity } from "../clients/hub/identity.ts";
 import { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
 import { createLog } from "../clients/hub/log.ts";
 import { connectProgress } from "../clients/hub/progress-channel.ts";
+import { stopSignal } from "../clients/hub/stop-signal.ts";
 import { admit } from "./admission.ts";
 import { defaultStorageBase, readWorkerConfig, type WorkerConfig } from "./config.ts";
 import { failureOf } from "./failure.ts";
-import { performJob, servedJobTypes } from "./perform.ts";
-import { cleanStore, openStore } from "./store.ts";
+import { startInventoryRounds } from "./inventory-rounds.ts";
+import { performJob } from "./perform.ts";
+import { isStoreHere, markStore, openStore, sweepStore } from "./store.ts";
+import { watchStore } from "./store-watch.ts";
 import type { Workshop } from "./workshop.ts";
 
 const pollMs = 5_000;
-const drainMs = 20_000;
+/** Nobody waits for those that come in turn; the others ring. */
+const checkPollMs = 15_000;
+const drainMs = 12_000;
 
 /**
  * Resolves once jobs are taken. `signal` gives up waiting for the hub. Disposal takes half a minute at most: jobs under way may end for
@@ -29,7 +34,7 @@ const drainMs = 20_000;
 export async function startWorker(config: WorkerConfig, log: Logger, signal: AbortSignal): Promise<AsyncDisposable> {
   await using starting = new AsyncDisposableStack();
   const { hubBaseUrl, token, redisUrl, workerId, storageBase, tempBase, allowedNetworks } = config;
-  const { concurrency, reserveBytes } = config;
+  const { concurrency, reserveBytes, acceptEmptyStore } = config;
   const hub = connectHub({ baseUrl: hubBaseUrl, token });
   const storage = retrying(await openStore(storageBase, workerId), {
     onRetry: ({ operation, tries, error }) => log.warn({ operation, tries, err: error }, "the storage is tried again"),
@@ -37,30 +42,48 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   await mkdir(tempBase, { recursive: true, mode: 0o700 });
   const identity = await ProcessIdentity.generate();
   const keepAlive = starting.use(new KeepAlive({ baseUrl: hubBaseUrl, token }, log));
-  const admission = await admit({ hub, keepAlive, identity, workerId, storageBase, log, signal });
-  await cleanStore(storage, hub, log);
+  const admission = await admit({
+    ...{ hub, keepAlive, identity, workerId, storageBase, tempBase, concurrency, log, signal },
+  });
+  const expected = admission.storedSnapshots;
+  await markStore({ base: storageBase, workerId, expected, acceptEmpty: acceptEmptyStore });
+  await sweepStore(storage, log);
+  const inventory = starting.use(await startInventoryRounds({ storage, base: storageBase, workerId, hub, log }));
+  keepAlive.onInventoryDue = () => inventory.ask();
   const progress = starting.use(connectProgress({ redisUrl, log }));
-  const workshop: Workshop = { hub, identity, storage, progress, workerId, tempBase, allowedNetworks };
+  const workshop: Workshop = {
+    ...{ hub, identity, storage, progress, workerId, tempBase, allowedNetworks },
+    ownsStore: () => isStoreHere(storageBase, workerId),
+  };
   const { heartbeatSeconds } = admission;
+  const perform = (job: ClaimedJob, stopping: AbortSignal) =>
+    carryJob(job, (claimed, ending) => performJob(workshop, claimed, ending), {
+      ...{ hub, keepAlive, heartbeatSeconds, stopping, log, failureOf },
+    });
+  const doable = watchStore({ base: storageBase, workerId, reserveBytes, tellRoom: admission.tellRoom, log });
   const claims = starting.use(
     takeClaims({
       atOnce: concurrency,
       pollMs,
       drainMs,
       log,
-      claim: async () => {
-        const freeBytes = await storage.freeBytes();
-        admission.tellFreeBytes(freeBytes);
-        const isFull = freeBytes !== null && freeBytes < reserveBytes;
-        return hub.claimJob({ types: servedJobTypes.filter((type) => !(isFull && type === "BACKUP")) });
-      },
-      perform: (job, stopping) =>
-        carryJob(job, (claimed, ending) => performJob(workshop, claimed, ending), {
-          ...{ hub, keepAlive, heartbeatSeconds, stopping, log, failureOf },
-        }),
+      claim: async () => hub.claimJob({ types: (await doable()).filter((type) => type !== "VERIFY") }),
+      perform,
     }),
   );
-  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing: () => claims.ring(), log }));
+  // Checks take a place of their own, so that nothing waits for them, and give it up at once.
+  const checks = starting.use(
+    takeClaims({
+      ...{ atOnce: 1, pollMs: checkPollMs, drainMs: 0, log, perform },
+      claim: async () => ((await doable()).includes("VERIFY") ? hub.claimJob({ types: ["VERIFY"] }) : null),
+    }),
+  );
+  const ring = (jobId: string) => {
+    claims.ring();
+    checks.ring();
+    keepAlive.attend(jobId);
+  };
+  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing: ring, log }));
   starting.defer(() => admission.drain());
   const running = starting.move();
   log.info({ storageBase, concurrency }, "worker started");
@@ -70,18 +93,12 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
 if (import.meta.main) {
   try {
     const stop = new AbortController();
-    const stopped = Promise.withResolvers<void>();
-    for (const name of ["SIGTERM", "SIGINT"] as const)
-      process.once(name, () => {
-        stop.abort(new Error(`stopped by ${name}`));
-        stopped.resolve();
-      });
+    const stopped = stopSignal((name) => stop.abort(new Error(`stopped by ${name}`)));
     const file = join(process.env.WORKER_STORAGE_BASE || defaultStorageBase, ".xvault-account.json");
     const config = readWorkerConfig(await withAccount(process.env, { file, signal: stop.signal }));
     const log = createLog("worker", config.logLevel);
     const worker = await startWorker(config, log, stop.signal);
-    await stopped.promise;
-    log.info("worker is going down");
+    log.info({ signal: await stopped }, "worker is going down");
     await worker[Symbol.asyncDispose]();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { faultPoint } from "#fault-point";
 import type { ClaimedJob, HubClient } from "./hub-client.ts";
 import type { KeepAlive } from "./keep-alive/keep-alive.ts";
-import { LeaseLostError } from "./keep-alive/lease.ts";
+import { JobOverdueError, LeaseLostError } from "./keep-alive/lease.ts";
 
 const partingMs = 5_000;
 
@@ -12,6 +12,8 @@ export interface Failure {
   readonly code: Parameters<HubClient["failJob"]>[0]["code"];
   /** A sentence that a customer can act on; nothing that any other program said. */
   readonly message: string;
+  /** Of a check: nothing of the snapshot is stored. */
+  readonly missing?: boolean;
 }
 
 export interface CarryTerms {
@@ -32,12 +34,17 @@ export async function carryJob<Job extends ClaimedJob>(
   terms: CarryTerms,
 ): Promise<void> {
   const { hub, keepAlive, heartbeatSeconds, stopping, failureOf } = terms;
-  const { jobId, leaseEpoch, leaseSeconds, type } = job;
+  const { jobId, leaseEpoch, leaseSeconds, timeLimitSeconds, type } = job;
   const log = terms.log.child({ jobId, leaseEpoch, type });
   using lease = keepAlive.keepLease({ jobId, leaseEpoch, leaseSeconds, heartbeatSeconds });
-  const signal = AbortSignal.any([lease.signal, stopping]);
+  const overdue = new AbortController();
+  const limit = setTimeout(() => overdue.abort(tookTooLong(timeLimitSeconds)), timeLimitSeconds * 1000);
+  const signal = AbortSignal.any([lease.signal, stopping, overdue.signal]);
   // Beyond its end nobody wants to hear of the lease, and a process that goes down has half a minute.
-  const patience = () => ({ retryForMs: stopping.aborted ? partingMs : (leaseSeconds * 1000) / 2 });
+  const patience = () =>
+    stopping.aborted
+      ? { retryForMs: partingMs, signal: AbortSignal.timeout(partingMs) }
+      : { retryForMs: (leaseSeconds * 1000) / 2 };
   try {
     try {
       log.info("job begun");
@@ -48,7 +55,7 @@ export async function carryJob<Job extends ClaimedJob>(
     } catch (error) {
       const cause = signal.aborted ? signal.reason : error;
       if (cause instanceof LeaseLostError) return log.warn({ reason: cause.message }, "job given up");
-      if (stopping.aborted && !lease.signal.aborted) {
+      if (stopping.aborted && !lease.signal.aborted && !overdue.signal.aborted) {
         await hub.releaseJob({ jobId, leaseEpoch }, patience());
         return log.info("job given back");
       }
@@ -58,5 +65,14 @@ export async function carryJob<Job extends ClaimedJob>(
     }
   } catch (error) {
     log.warn({ err: error }, "the end of the job could not be reported");
+  } finally {
+    clearTimeout(limit);
   }
+}
+
+function tookTooLong(seconds: number): JobOverdueError {
+  const [count, unit] = seconds % 3600 === 0 ? [seconds / 3600, "hour"] : [Math.ceil(seconds / 60), "minute"];
+  return new JobOverdueError(
+    `This had not ended after ${count} ${unit}${count === 1 ? "" : "s"}, which is as long as it may take: make it smaller, or ask the operator for more time.`,
+  );
 }

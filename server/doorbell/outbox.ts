@@ -24,11 +24,11 @@ export async function ringNew(db: Database, ring: (bell: Bell) => Promise<boolea
   return db.$transaction(async (tx) => {
     const bells = await tx.$queryRaw<(Bell & { waiting: boolean })[]>`
       SELECT o.id, o.job_id AS "jobId", o.lease_epoch AS "leaseEpoch", o.target_worker_id AS "workerId",
-             coalesce(j.status = 'QUEUED', true) AS waiting
+             coalesce(j.status = 'QUEUED', true) OR (j.cancel_requested_at IS NOT NULL AND j.lease_epoch = o.lease_epoch) AS waiting
         FROM outbox o LEFT JOIN jobs j ON j.id = o.job_id
        WHERE o.rung_at IS NULL AND coalesce(j.not_before <= now(), true)
        ORDER BY o.id LIMIT ${batchSize} FOR UPDATE OF o SKIP LOCKED`;
-    // A job that somebody found by polling while Redis was away needs no bell any more.
+    // A job that somebody found by polling while Redis was away needs no bell any more, unless it is to stop.
     faultPoint("relay.bells-locked");
     const rung = await ringAll(bells, async (bell) => !bell.waiting || ring(bell));
     faultPoint("relay.bells-rung");

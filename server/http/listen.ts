@@ -10,11 +10,19 @@ export async function listen(server: Server, port: number, host: string): Promis
   return (server.address() as AddressInfo).port;
 }
 
-/** Ends every connection, so that it does not wait for idle clients. */
-export async function close(server: Server): Promise<void> {
+const idleCheckMs = 50;
+
+/**
+ * Takes no more connections, ends those that nobody waits at, and the rest after `graceMs`: a request that has changed something is
+ * still told so.
+ */
+export async function close(server: Server, graceMs: number): Promise<void> {
   if (!server.listening) return;
   const closed = once(server, "close");
   server.close();
-  server.closeAllConnections();
+  const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
   await closed;
+  clearInterval(idle);
+  clearTimeout(cut);
 }

@@ -159,12 +159,13 @@ class PostgresSource implements Source {
 
   #run(database: string, path: string, { program, args, trailer, warn }: DumpProgram): AsyncIterable<Uint8Array> {
     const { server } = this.#parts.reached;
-    const { place, silenceMs, about } = server;
-    const lockMs = Math.ceil(silenceMs / 2);
+    const { place, silenceMs, firstByteMs, about } = server;
+    const lockMs = Math.ceil(firstByteMs / 2);
     const command = {
       program,
       args: ["--no-password", `--lock-wait-timeout=${lockMs}`, ...args],
       silenceMs,
+      firstByteMs,
       maxMemoryBytes: dumpMemoryBytes,
     };
     return verifiedDump(() => place.run(signedIn(server, database, command)), {

@@ -48,7 +48,7 @@ export interface ConnectOptions {
   readonly log: (line: LogLine) => void;
   /** Ends the connection and everything that waits for it, at any time. */
   readonly signal: AbortSignal;
-  /** How long a request may stay without an answer before the source counts as stalled; a minute where it is not set. */
+  /** How long nothing may come before the source counts as stalled; a minute where it is not set. */
   readonly stallMs?: number;
   /** Folders to look for dump programs in, with colons between them; the system's usual ones where it is not set. */
   readonly toolPath?: string;
@@ -96,4 +96,11 @@ export interface Source extends AsyncDisposable {
 /** Throws `SourceError` or the reason of the signal. */
 export type ConnectSource = (options: ConnectOptions) => Promise<Source>;
 
+/** The one figure of it: what has begun to send and then sends nothing for this long is stalled, whatever kind of source it is. */
 export const defaultStallMs = 60_000;
+
+/**
+ * How many times as long a program may take to its first byte: before a dump it may wait for locks and read all of a catalogue, and
+ * a directory of millions of names is read as a whole before the first of them is sent.
+ */
+export const stallsToFirstByte = 5;

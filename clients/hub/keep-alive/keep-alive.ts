@@ -10,21 +10,29 @@ const restartMs = 1_000;
 /** Megabytes of the thread's heap: it holds next to nothing, and would otherwise grow like one that does. */
 const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
 
+type KeepOrder = Extract<Order, { keep: unknown }>;
+
 /** Starts its thread at once; disposal ends it, and everything that it kept. */
 export class KeepAlive implements AsyncDisposable {
   readonly #access: HubAccess;
   readonly #log: Logger;
-  readonly #leases = new Map<number, { readonly controller: AbortController; readonly order: Order }>();
+  readonly #leases = new Map<number, { readonly controller: AbortController; readonly order: KeepOrder }>();
   #count = 0;
   #beat: Extract<Order, { beat: unknown }> | null = null;
   #thread: Worker;
   #restart: NodeJS.Timeout | null = null;
   #disposed = false;
+  #onInventoryDue: (() => void) | null = null;
 
   constructor(access: HubAccess, log: Logger) {
     this.#access = access;
     this.#log = log;
     this.#thread = this.#start();
+  }
+
+  /** Called whenever the hub asks for an inventory of the store, which it does with every beat until there was one. */
+  set onInventoryDue(listener: () => void) {
+    this.#onInventoryDue = listener;
   }
 
   /** The first call starts the heartbeat; later ones change what it says. A change of `draining` is told at once. */
@@ -40,7 +48,7 @@ export class KeepAlive implements AsyncDisposable {
   keepLease(terms: LeaseTerms): Lease {
     const lease = ++this.#count;
     const controller = new AbortController();
-    const order: Order = { keep: { lease, terms, heldSinceMs: nowMs() } };
+    const order: KeepOrder = { keep: { lease, terms, heldSinceMs: nowMs() } };
     this.#leases.set(lease, { controller, order });
     this.#thread.postMessage(order);
     return {
@@ -50,6 +58,12 @@ export class KeepAlive implements AsyncDisposable {
         this.#thread.postMessage({ drop: lease } satisfies Order);
       },
     };
+  }
+
+  /** Something may be new about this job, such as its cancellation: its lease is renewed at once, where it is kept here. */
+  attend(jobId: string): void {
+    for (const [lease, { order }] of this.#leases)
+      if (order.keep.terms.jobId === jobId) this.#thread.postMessage({ renew: lease } satisfies Order);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -63,6 +77,7 @@ export class KeepAlive implements AsyncDisposable {
     const thread = new Worker(script, { workerData: this.#access, env: {}, execArgv: [], resourceLimits });
     thread.on("message", (report: Report) => {
       if ("heartbeat" in report) this.#heardOfHeartbeat(report.heartbeat);
+      else if ("inventoryDue" in report) this.#onInventoryDue?.();
       else this.#heardOfLease(report.lease, report.news);
     });
     thread.on("error", (error) => this.#log.error({ err: error }, "the thread that talks to the hub failed"));

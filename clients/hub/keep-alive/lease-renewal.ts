@@ -6,6 +6,24 @@ import type { HubAccess, LeaseNews, LeaseTerms } from "./messages.ts";
 const document =
   "mutation RenewLease($input: LeaseInput!) { renewLease(input: $input) { leaseSeconds cancelRequested } }";
 
+/** A cancellation is heard with the next renewal: within this, however much longer a lease would hold. */
+const longestPauseMs = 5_000;
+
+/** Ends a pause before its time. */
+export class Hurry {
+  #pause = new AbortController();
+
+  now(): void {
+    this.#pause.abort();
+  }
+
+  /** Resolves after `ms`, at the call of `now`, or when it is `dropped`. */
+  async pause(ms: number, dropped: AbortSignal): Promise<void> {
+    await pause(ms, undefined, { signal: AbortSignal.any([dropped, this.#pause.signal]) }).catch(() => undefined);
+    this.#pause = new AbortController();
+  }
+}
+
 interface Renewal {
   readonly leaseSeconds: number;
   readonly cancelRequested: boolean;
@@ -15,6 +33,7 @@ export interface RenewalTerms extends LeaseTerms {
   readonly access: HubAccess;
   readonly heldSinceMs: number;
   readonly report: (news: LeaseNews) => void;
+  readonly hurry: Hurry;
   /** Ends it without a word. */
   readonly dropped: AbortSignal;
 }
@@ -24,7 +43,7 @@ export const nowMs = () => Number(process.hrtime.bigint() / 1_000_000n);
 /** A lease of which two thirds passed without an acknowledged renewal counts as lost. */
 export async function keepRenewed(terms: RenewalTerms): Promise<void> {
   const { report, dropped } = terms;
-  const beatMs = terms.heartbeatSeconds * 1000;
+  const beatMs = Math.min(terms.heartbeatSeconds * 1000, longestPauseMs);
   const expiry = (since: number, seconds: number) => since + (seconds * 1000 * 2) / 3;
   let deadlineMs = expiry(terms.heldSinceMs, terms.leaseSeconds);
   let pauseMs = beatMs;
@@ -32,7 +51,7 @@ export async function keepRenewed(terms: RenewalTerms): Promise<void> {
 
   for (;;) {
     const waitMs = Math.max(0, Math.min(pauseMs, deadlineMs - nowMs()));
-    await pause(waitMs, undefined, { signal: dropped }).catch(() => undefined);
+    await terms.hurry.pause(waitMs, dropped);
     // Counted from the sending, not from the answer: the hub may have granted the new lease at any moment in between.
     const sentMs = nowMs();
     if (dropped.aborted) return;

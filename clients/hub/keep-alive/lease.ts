@@ -12,6 +12,12 @@ export class JobCanceledError extends Error {
   readonly code = "CANCELED";
 }
 
+/** The attempt has taken as long as it may. The lease is still held, so that the end can be reported. */
+export class JobOverdueError extends Error {
+  override readonly name = "JobOverdueError";
+  readonly code = "TIMEOUT";
+}
+
 export interface Lease extends Disposable {
   /** Aborted with a `LeaseLostError` or a `JobCanceledError` as its reason, whichever comes first. */
   readonly signal: AbortSignal;

@@ -1,11 +1,11 @@
 // The thread behind keep-alive.ts: beats at the hub and renews leases, whatever the rest of the process is busy with.
 import { parentPort, workerData } from "node:worker_threads";
 import { Heartbeat } from "./heartbeat.ts";
-import { keepRenewed } from "./lease-renewal.ts";
+import { Hurry, keepRenewed } from "./lease-renewal.ts";
 import type { HubAccess, Order, Report } from "./messages.ts";
 
 const access = workerData as HubAccess;
-const leases = new Map<number, AbortController>();
+const leases = new Map<number, { readonly dropping: AbortController; readonly hurry: Hurry }>();
 let heartbeat: Heartbeat | null = null;
 
 const report = (message: Report) => parentPort?.postMessage(message);
@@ -13,22 +13,27 @@ const report = (message: Report) => parentPort?.postMessage(message);
 parentPort?.on("message", (order: Order) => {
   if ("beat" in order) beat(order.beat);
   else if ("keep" in order) keep(order.keep);
-  else leases.get(order.drop)?.abort();
+  else if ("renew" in order) leases.get(order.renew)?.hurry.now();
+  else leases.get(order.drop)?.dropping.abort();
 });
 
 function beat({ everySeconds, state }: Extract<Order, { beat: unknown }>["beat"]): void {
   if (heartbeat) heartbeat.tell(state);
   else {
-    heartbeat = new Heartbeat(access, state, (news) => report({ heartbeat: news }));
+    heartbeat = new Heartbeat(access, state, {
+      report: (news) => report({ heartbeat: news }),
+      onInventoryDue: () => report({ inventoryDue: true }),
+    });
     void heartbeat.run(everySeconds);
   }
 }
 
 function keep({ lease, terms, heldSinceMs }: Extract<Order, { keep: unknown }>["keep"]): void {
   const dropping = new AbortController();
-  leases.set(lease, dropping);
+  const hurry = new Hurry();
+  leases.set(lease, { dropping, hurry });
   const tell = (news: "canceled" | "lost") => report({ lease, news });
-  void keepRenewed({ ...terms, access, heldSinceMs, report: tell, dropped: dropping.signal }).finally(() =>
+  void keepRenewed({ ...terms, access, heldSinceMs, report: tell, hurry, dropped: dropping.signal }).finally(() =>
     leases.delete(lease),
   );
 }

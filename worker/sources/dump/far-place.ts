@@ -21,12 +21,16 @@ export function farPlace(connection: SshConnection): Place {
   return {
     isFar: true,
     run(command: ToolCommand) {
-      const { secretFile, silenceMs } = command;
+      const { secretFile, silenceMs, firstByteMs = silenceMs } = command;
       const { program, args, env } = wordsOf(command);
       const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
       // The user's shell may be any; what it has to understand is no more than quoted words.
       const line = `exec sh -c ${quote(secretFile ? startWithSecret : start)} sh ${commandLine([...settings, program, ...args])}`;
-      return connection.run(line, { input: secretFile?.text ?? "", ...(silenceMs !== undefined && { silenceMs }) });
+      const patience = {
+        ...(silenceMs !== undefined && { silenceMs }),
+        ...(firstByteMs !== undefined && { firstByteMs }),
+      };
+      return connection.run(line, { input: secretFile?.text ?? "", ...patience });
     },
   };
 }

@@ -48,7 +48,8 @@ export function nearPlace({ tempBase, signal, toolPath = usualPath }: NearOption
         // A group of its own, so that what it starts ends with it.
         detached: true,
       });
-      return watch(child, { program, silenceMs: command.silenceMs, signal });
+      const { silenceMs, firstByteMs = silenceMs } = command;
+      return watch(child, { program, silenceMs, firstByteMs, signal });
     } finally {
       await secret?.close();
     }
@@ -74,14 +75,16 @@ async function unnamedFile(directory: string, text: string): Promise<FileHandle>
 interface Watch {
   readonly program: string;
   readonly silenceMs: number | undefined;
+  readonly firstByteMs: number | undefined;
   readonly signal: AbortSignal;
 }
 
-function watch(child: ChildProcess, { program, silenceMs, signal }: Watch): RunningTool {
+function watch(child: ChildProcess, { program, silenceMs, firstByteMs, signal }: Watch): RunningTool {
   const { stdout, stderr } = child;
   if (!stdout || !stderr) throw new TypeError("the program was started without pipes");
   let complaints = Buffer.alloc(0);
   let quietTicks = 0;
+  let mostTicks = ticksToSilence * Math.max(1, (firstByteMs ?? 0) / (silenceMs ?? 1));
   let failure: unknown = null;
   const ended = Promise.withResolvers<ToolEnd>();
   ended.promise.catch(() => undefined);
@@ -102,7 +105,7 @@ function watch(child: ChildProcess, { program, silenceMs, signal }: Watch): Runn
     () => {
       // Output that waits for its reader is not the program's silence.
       if (stdout.readableLength > 0) quietTicks = 0;
-      else if (++quietTicks >= ticksToSilence) fail(silent(program));
+      else if (++quietTicks >= mostTicks) fail(silent(program));
     },
     (silenceMs ?? 0) / ticksToSilence,
   );
@@ -134,6 +137,7 @@ function watch(child: ChildProcess, { program, silenceMs, signal }: Watch): Runn
     try {
       for await (const chunk of stdout as AsyncIterable<Uint8Array>) {
         quietTicks = 0;
+        mostTicks = ticksToSilence;
         yield chunk;
       }
     } catch (error) {

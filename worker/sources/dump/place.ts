@@ -16,6 +16,8 @@ export interface ToolCommand {
   readonly secretFile?: SecretFile;
   /** How long it may write nothing at all, neither output nor complaints, before it counts as stalled. @default as long as it likes */
   readonly silenceMs?: number;
+  /** The same before its output begins: it may wait for locks. @default silenceMs */
+  readonly firstByteMs?: number;
   /**
    * What it may take of this machine's memory before it fails, where the system can hold it to that: a server that is not what it
    * claims to be may send without end. On another server the memory is that server's affair. @default as much as it likes

@@ -10,6 +10,7 @@ import { captured } from "../dump/captured.ts";
 import { type FoundTool, findTool } from "../dump/find-tool.ts";
 import type { Place, ToolEnd } from "../dump/place.ts";
 import { textTrailer, verifiedDump } from "../dump/verified-dump.ts";
+import { stallsToFirstByte } from "../source.ts";
 import { SourceError } from "../source-error.ts";
 import { mysqlClient, type Query } from "./client.ts";
 import { withCheckedHead } from "./dump-head.ts";
@@ -197,7 +198,8 @@ class OpenServer implements MysqlServer {
     const { place, dumper, peer, stallMs, failure, optionFile: text } = this.#parts;
     const secretFile = { text: text(ignoredTables), pass: (path: string) => ({ args: [`--defaults-file=${path}`] }) };
     const args = [...dumpArguments, ...argumentsOf(dumper), "--databases", "--", database];
-    return verifiedDump(() => place.run({ program: dumper.program, args, secretFile, silenceMs: stallMs }), {
+    const patience = { silenceMs: stallMs, firstByteMs: stallsToFirstByte * stallMs };
+    return verifiedDump(() => place.run({ program: dumper.program, args, secretFile, ...patience }), {
       program: dumper.program,
       // At the very end: a row may well hold the same words.
       trailer: textTrailer(/\n-- Dump completed[^\n]*\s*$/),

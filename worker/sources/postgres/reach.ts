@@ -7,16 +7,13 @@ import { farPlace } from "../dump/far-place.ts";
 import { type FoundTool, findTool } from "../dump/find-tool.ts";
 import { nearPlace } from "../dump/near-place.ts";
 import type { Place } from "../dump/place.ts";
-import { type ConnectOptions, defaultStallMs } from "../source.ts";
+import { type ConnectOptions, defaultStallMs, stallsToFirstByte } from "../source.ts";
 import { SourceError } from "../source-error.ts";
 import { connectSsh, type SshConnection } from "../ssh/connection.ts";
 import { routeTo } from "../ssh/settings.ts";
 import { openTunnel, type Tunnel } from "../ssh/tunnel.ts";
 import type { Server } from "./server.ts";
 import { accessOf, type PostgresConfig } from "./settings.ts";
-
-/** A database may work for minutes before it has something to say, on catalogues of a hundred thousand tables or a sparse one of rows. */
-const stallsToSilence = 5;
 
 export interface Reach {
   readonly server: Server;
@@ -138,7 +135,7 @@ function serverOf(
   const access = accessOf(config, secrets, way);
   const { port, tls } = config;
   const about = { host: config.host ?? hostOverSsh(config), port, username: access.username, tls };
-  return { place, access, about, silenceMs: stallsToSilence * stallMs };
+  return { place, access, about, silenceMs: stallMs, firstByteMs: stallsToFirstByte * stallMs };
 }
 
 /** Null also where the server runs no commands at all, as long as it is there. */

@@ -20,6 +20,8 @@ export interface Server {
   readonly access: Access;
   readonly about: Omit<About, "database">;
   readonly silenceMs: number;
+  /** On catalogues of a hundred thousand tables a database works for minutes before it has something to say. */
+  readonly firstByteMs: number;
 }
 
 /** Adds the way in to a command. The database's name stays in the environment: as an argument it could be taken for a connection string. */
@@ -39,7 +41,7 @@ async function ask<Schema extends z.ZodType>(
   server: Server,
   { database, sql, schema }: { readonly database: string; readonly sql: string; readonly schema: Schema },
 ): Promise<z.output<Schema>> {
-  const { place, silenceMs } = server;
+  const { place, silenceMs, firstByteMs } = server;
   const about = { ...server.about, database };
   const command = signedIn(server, database, {
     program: "psql",
@@ -47,7 +49,7 @@ async function ask<Schema extends z.ZodType>(
     env: { PGCLIENTENCODING: "UTF8" },
     maxMemoryBytes: psqlMemoryBytes,
   });
-  const { text, ...end } = await captured(place, { ...command, silenceMs }, longestAnswer);
+  const { text, ...end } = await captured(place, { ...command, silenceMs, firstByteMs }, longestAnswer);
   if (end.code === badConnection) throw refusalOf(end, about) ?? noWayIn(end, about);
   if (end.code !== 0 || end.signal !== null) throw refusalOf(end, about) ?? unfit(server, new Error(end.complaints));
   try {

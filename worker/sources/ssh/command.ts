@@ -7,12 +7,16 @@ import { noCommands, silent } from "./failure.ts";
 /** Of what a command complains, the end matters most. */
 const keptComplaints = 65_536;
 const ticksToSilence = 4;
+/** What a script of ours and the shell around it say ahead of the output proper. */
+const mostGreetingBytes = 512;
 
 export interface CommandOptions {
   /** Written to its standard input, which is closed then: secrets go this way. @default nothing */
   readonly input?: string | Uint8Array;
   /** How long it may say nothing at all; the connection itself is watched besides. @default as long as it likes */
   readonly silenceMs?: number;
+  /** The same before its output begins. @default silenceMs */
+  readonly firstByteMs?: number;
   /** Takes what it writes to standard error, as it comes. */
   readonly onComplaint?: (bytes: Uint8Array) => void;
 }
@@ -40,7 +44,7 @@ export async function startCommand(
   connection: SshConnection,
   ask: Ask,
   asked: (ask: Ask) => Promise<ClientChannel>,
-  { input, silenceMs, onComplaint }: CommandOptions = {},
+  { input, silenceMs, firstByteMs = silenceMs, onComplaint }: CommandOptions = {},
 ): Promise<RunningCommand> {
   const { host, over } = connection;
   const channel = await asked(ask).catch((error: Error) => {
@@ -49,6 +53,7 @@ export async function startCommand(
   });
   let complaints = Buffer.alloc(0);
   let quietTicks = 0;
+  let arrivedBytes = 0;
   let isOver = false;
   const ended = Promise.withResolvers<CommandEnd>();
   ended.promise.catch(() => undefined);
@@ -60,23 +65,27 @@ export async function startCommand(
     over.removeEventListener("abort", lost);
     ended.reject(reason);
     output.breakWith(ended.promise);
-    if (!isOver && !over.aborted) terminate(channel);
+    // Also where the connection is over: one that was interrupted still carries this, and what waits for a lock writes no next byte.
+    if (!isOver) terminate(channel);
     channel.destroy();
   }
   const lost = () => fail(over.reason);
+  const ticksToFirstByte = ticksToSilence * Math.max(1, (firstByteMs ?? 0) / (silenceMs ?? 1));
+  const mostTicks = () => (arrivedBytes > mostGreetingBytes ? ticksToSilence : ticksToFirstByte);
   const ticker = setInterval(
     () => {
       // Output that waits for its reader is not the command's silence.
       if (output.isWaiting) quietTicks = 0;
-      else if (++quietTicks >= ticksToSilence) fail(silent(host));
+      else if (++quietTicks >= mostTicks()) fail(silent(host));
     },
     (silenceMs ?? 0) / ticksToSilence,
   );
   if (silenceMs === undefined) clearInterval(ticker);
   over.addEventListener("abort", lost, { once: true });
 
-  channel.on("data", () => {
+  channel.on("data", ({ length }: Buffer) => {
     quietTicks = 0;
+    arrivedBytes += length;
   });
   channel.stderr.on("data", (bytes: Buffer) => {
     quietTicks = 0;

@@ -13,6 +13,8 @@ import { waysToSignIn } from "./sign-in.ts";
 
 const readyTimeoutMs = 20_000;
 const politeEndMs = 1_000;
+/** For what is said last to arrive: a socket that is closed with something unread in it takes back what was on its way. */
+const interruptedMs = 2_000;
 /** Questions to the server whether it is still there, before it counts as stalled. */
 const keepAlivesToStall = 4;
 /** Identification lines come first and are short; what comes later is none. */
@@ -112,14 +114,20 @@ async function signInOver(
     end.abort(reason);
     stream.destroy();
   };
-  const interrupt = () => destroy(signal.reason);
+  // The commands that run there hear of it as `end` is aborted, and are told to end: the line stays up for that, and is closed by its owner.
+  const interruptWith = (reason: unknown) => {
+    end.abort(reason);
+    setTimeout(() => stream.destroy(), interruptedMs).unref();
+  };
+  const interrupt = () => interruptWith(signal.reason);
   const isKeyOfHost = (key: string) => pinnedHostKey === null || key === pinnedHostKey;
   client.on("error", (error: SshFault) => {
     seen.fault ??= error;
     if (error.level === "client-timeout") end.abort(stalled(host));
   });
+  const closed = new Promise<void>((resolve) => client.on("close", resolve));
   client.on("close", () => end.abort(before?.over.aborted ? before.over.reason : connectionLost(host, seen.fault)));
-  before?.over.addEventListener("abort", () => destroy(before.over.reason), { once: true });
+  before?.over.addEventListener("abort", () => interruptWith(before.over.reason), { once: true });
   signal.addEventListener("abort", interrupt, { once: true });
   // ssh2 listens while it is connected; what comes later has no reader any more.
   stream.on("error", () => undefined);
@@ -149,7 +157,7 @@ async function signInOver(
     if (!seen.fault) throw error;
     throw unreachable(target, seen.fault);
   }
-  return opened(client, { stream, target, seen, before, end, destroy });
+  return opened(client, { stream, target, seen, before, end, closed, destroy });
 }
 
 interface Opened {
@@ -158,10 +166,12 @@ interface Opened {
   readonly seen: Seen;
   readonly before: SshConnection | null;
   readonly end: AbortController;
+  /** Once nothing goes either way any more. */
+  readonly closed: Promise<void>;
   readonly destroy: (reason: unknown) => void;
 }
 
-function opened(client: Client, { stream, target, seen, before, end, destroy }: Opened): SshConnection {
+function opened(client: Client, { stream, target, seen, before, end, closed, destroy }: Opened): SshConnection {
   const { host } = target;
   /** ssh2 forgets callbacks of requests that the end of the connection overtook. */
   function asked<T>(ask: (done: (error: Error | undefined, value: T) => void) => void): Promise<T> {
@@ -192,9 +202,8 @@ function opened(client: Client, { stream, target, seen, before, end, destroy }: 
     gather: () => gather(stream),
     destroy,
     async [Symbol.asyncDispose]() {
-      const closed = end.signal.aborted ? Promise.resolve() : once(end.signal, "abort");
       client.end();
-      await Promise.race([closed, pause(politeEndMs, undefined, { ref: false })]);
+      if (!stream.destroyed) await Promise.race([closed, pause(politeEndMs, undefined, { ref: false })]);
       destroy(connectionLost(host));
       await before?.[Symbol.asyncDispose]();
     },

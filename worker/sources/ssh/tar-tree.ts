@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import type { Entry, Warning } from "#artifact/node";
 import { printable } from "../printable-path.ts";
 import type { Selection } from "../selection.ts";
-import type { Estimate } from "../source.ts";
+import { type Estimate, stallsToFirstByte } from "../source.ts";
 import { SourceError } from "../source-error.ts";
 import { type Announced, readTar, TarStreamError } from "../tar-stream/reader.ts";
 import type { CommandEnd, RunningCommand } from "./command.ts";
@@ -18,8 +18,6 @@ const sampleSize = 10;
 /** Of which a sample is taken: some may be left out. */
 const sampledFrom = 200;
 const mostSampleBytes = 1024 * 1024;
-/** A directory of millions of names is read as a whole before the first of them is sent: longer than any request takes. */
-const silencePatience = 5;
 
 type Warn = (warning: Warning) => void;
 
@@ -120,8 +118,9 @@ export class TarTree {
 
   /** Starts a script and reads what it has found at the path. */
   async #look(script: string, onComplaint?: (bytes: Uint8Array) => void) {
-    const silenceMs = silencePatience * this.#options.stallMs;
-    const options = onComplaint ? { silenceMs, onComplaint } : { silenceMs };
+    const { stallMs } = this.#options;
+    const patience = { silenceMs: stallMs, firstByteMs: stallsToFirstByte * stallMs };
+    const options = onComplaint ? { ...patience, onComplaint } : patience;
     const command = await runScript(this.#connection, script, [operand(this.#root)], options);
     try {
       const { letter, output } = await takeLetter(command.output);
