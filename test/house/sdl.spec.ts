@@ -184,6 +184,7 @@ describe("a page", () => {
     "StoreInventory.left",
     "User.memberships",
     ...["RetentionVerdict.reasons", "SetTenantRecipientsPayload.keys", "Snapshot.keepReasons"],
+    "Schedule.plannedRuns",
   ];
 
   it("is what every list that can grow is, asked for with first, last, after and before, a filter and an order", () => {
