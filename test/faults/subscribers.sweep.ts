@@ -10,6 +10,7 @@ import { stageHub } from "../stage/hub.ts";
 import { stageTenant, startJob } from "../stage/tenant.ts";
 import { watchOverWebSocket } from "../stage/watch.ts";
 import { raceSubscribers } from "./kit/race-subscribers.ts";
+import { reconnectAtOnce } from "./kit/reconnect-at-once.ts";
 import { assertWholeSteps } from "./kit/whole.ts";
 
 const MiB = 1 << 20;
@@ -21,6 +22,11 @@ describe("subscribers, again and again", () => {
     const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
     t.diagnostic(`seed ${seed}`);
     await raceSubscribers(hub, { races: 500, atOnce: 5, seed });
+  });
+
+  it("who are 500 and come back at once, leave nothing behind", async () => {
+    await using hub = await stageHub();
+    await reconnectAtOnce(hub, { clients: 500, rounds: 3 });
   });
 
   it("who do not read through 100,000 messages cost little, and are told of the end", async (t) => {
