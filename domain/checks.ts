@@ -123,7 +123,7 @@ function findUnseen(tx: Transaction, days: number): Promise<Checked[]> {
           AND NOT EXISTS (
             SELECT FROM jobs j WHERE j.tenant_id = n.tenant_id AND j.target_snapshot_id = n.id
               AND j.type = 'VERIFY' AND j.verify_depth = 'BYTES'
-              AND (j.status IN ('QUEUED', 'RUNNING', 'FINALIZING') OR j.created_at > now() - make_interval(days => ${days}) / 7))
+              AND (j.status IN ('QUEUED', 'RUNNING', 'FINALIZING') OR (j.status <> 'COMPLETED' AND j.created_at > now() - make_interval(days => ${days}) / 7)))
         ORDER BY COALESCE(n.verified_at, n.created_at) LIMIT GREATEST(0, ${waitingPerWorker} - waiting.jobs)) due
     WHERE w.role = 'BACKUP' AND w.status = 'ONLINE' AND w.capabilities->'jobTypes' ? 'VERIFY'
     LIMIT ${waitingPerWorker * 2}`;
@@ -153,6 +153,6 @@ function findUnopened(tx: Transaction, days: number): Promise<Checked[]> {
       AND NOT EXISTS (
         SELECT FROM jobs j JOIN snapshots o ON o.tenant_id = j.tenant_id AND o.id = j.target_snapshot_id
         WHERE o.source_id = s.id AND j.tenant_id = s.tenant_id AND j.type = 'VERIFY' AND j.verify_depth = 'CONTENT'
-          AND (j.status IN ('QUEUED', 'RUNNING', 'FINALIZING') OR j.created_at > now() - make_interval(days => ${days}) / 7))
+          AND (j.status IN ('QUEUED', 'RUNNING', 'FINALIZING') OR (j.status <> 'COMPLETED' AND j.created_at > now() - make_interval(days => ${days}) / 7)))
     LIMIT ${drillsAtOnce}`;
 }

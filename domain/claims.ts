@@ -59,7 +59,7 @@ export interface ClaimedJob {
     maxDownloadBytes: bigint | null;
     fileName: string;
   } | null;
-  readonly check: { depth: Depth; maxBytesPerSecond: bigint | null } | null;
+  readonly check: { depth: Depth; rateBytes: bigint | null } | null;
 }
 
 /**
@@ -204,7 +204,7 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
       maxDownloadBytes: maxDownloadMiB === 0 ? null : BigInt(maxDownloadMiB) * 1_048_576n,
       fileName: `${restore.snapshotId}.${endings[restore.form]}`,
     },
-    check: job.type === "VERIFY" ? { depth: job.verifyDepth ?? "BYTES", maxBytesPerSecond: await checkRate(tx) } : null,
+    check: job.type === "VERIFY" ? { depth: job.verifyDepth ?? "BYTES", rateBytes: await checkRate(tx) } : null,
   };
 }
 

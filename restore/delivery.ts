@@ -41,6 +41,11 @@ export class Delivery {
     return sending;
   }
 
+  /** What an earlier process sent, and how far it came, is forgotten: a request that begins anywhere says what its client has. */
+  resumeAnywhere(): void {
+    this.begin({ start: 0, end: this.#size }).sentTo = this.#size;
+  }
+
   /** The client has all of it. */
   arrived(sending: Sending): void {
     this.#sendings = this.#sendings.filter((other) => other !== sending);

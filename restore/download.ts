@@ -81,6 +81,9 @@ export class DownloadLinks {
     { file, range, response, log }: { file: FileHandle; range: ByteRange; response: ServerResponse; log: Logger },
   ): Promise<void> {
     const { socket } = response.req;
+    await this.#terms.downloads
+      .noteBegun(restoreId)
+      .catch((error) => log.warn({ err: error }, "a transfer that began is not noted"));
     const sending = delivery.begin(range);
     let isSent: boolean;
     this.#count(restoreId, +1);

@@ -35,7 +35,6 @@ export interface RestoreService extends AsyncDisposable {
 const attendMs = 2_000;
 /** Somebody waits for the download, and the doorbell rings at the worker whose store holds the snapshot. */
 const pollMs = 2_000;
-const checkPollMs = 5_000;
 const drainMs = 10_000;
 
 /**
@@ -92,7 +91,7 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
   // Checks take a place of their own, so that nobody waits for them, and give it up at once.
   const checks = starting.use(
     takeClaims<CheckJob>({
-      ...{ atOnce: 1, pollMs: checkPollMs, drainMs: 0, log },
+      ...{ atOnce: 1, pollMs, drainMs: 0, log },
       async claim() {
         if (admission.heartbeatSeconds === null) return null;
         const job = await hub.claimJob({ types: ["VERIFY"] });

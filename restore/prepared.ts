@@ -20,6 +20,8 @@ const recordSchema = z.object({
   sha256: digest,
   /** Null: the hub has not yet confirmed that the job is completed. */
   expiresAt: z.iso.datetime().nullable(),
+  /** Bytes of it may have gone out. */
+  begun: z.boolean().default(false),
   /** Set once the file is gone; the rest stays for a while, so that the link can say so. */
   ended: z
     .object({ at: z.iso.datetime(), reason: z.enum(["fetched", "expired", "withdrawn"]), reported: z.boolean() })
@@ -27,6 +29,7 @@ const recordSchema = z.object({
 });
 
 export type PreparedRecord = z.infer<typeof recordSchema>;
+type NewRecord = z.input<typeof recordSchema>;
 export type EndReason = NonNullable<PreparedRecord["ended"]>["reason"];
 
 export interface Prepared {
@@ -40,7 +43,7 @@ export interface Draft extends AsyncDisposable {
   /** Where the plaintext goes; nothing is there yet, and nobody is served from there. */
   readonly path: string;
   /** Makes what was written, durably, known under its token. Called after the last byte has been proven. */
-  publish(record: PreparedRecord): Promise<void>;
+  publish(record: NewRecord): Promise<void>;
 }
 
 export class PreparedDownloads {
@@ -83,7 +86,7 @@ export class PreparedDownloads {
       publish: async (record) => {
         await rename(path, join(directory, "download"));
         faultPoint("restore.renamed");
-        await this.#write(record);
+        await this.#write({ begun: false, ...record });
         published = true;
       },
       [Symbol.asyncDispose]: async () => {
@@ -115,6 +118,12 @@ export class PreparedDownloads {
     if (found) await this.#write({ ...found.record, expiresAt: expiresAt.toISOString() });
   }
 
+  /** The first transfer of it begins: a later process has to know that a client may hold a part. */
+  async noteBegun(restoreId: string): Promise<void> {
+    const found = this.#prepared.get(restoreId);
+    if (found && !found.record.begun) await this.#write({ ...found.record, begun: true });
+  }
+
   /** Ends a link and wipes its file. Transfers under way go on: they hold the file open. May be called again. */
   async end(restoreId: string, ended: { at: Date; reason: EndReason; reported: boolean }): Promise<void> {
     const found = this.#prepared.get(restoreId);
@@ -140,6 +149,7 @@ export class PreparedDownloads {
     if (record?.restoreId !== name || (!record.ended && file?.size !== record.size))
       return rm(directory, { recursive: true, force: true });
     this.#keep(record);
+    if (record.begun) this.#prepared.get(name)?.delivery.resumeAnywhere();
     if (record.ended) await rm(join(directory, "download"), { force: true });
   }
 

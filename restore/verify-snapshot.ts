@@ -28,7 +28,7 @@ export async function verifySnapshot(checking: Checking, job: CheckJob, signal: 
   await hub.enterPhase({ jobId, leaseEpoch, phase: "VERIFYING" }, patience);
   const identities = await claimKeys(checking, job, signal);
   const { storage, ...found } = placeOf(stores, job);
-  const rate = Number(check.maxBytesPerSecond ?? 0);
+  const rate = Number(check.rateBytes ?? 0);
   const place = { ...found, storage: rate > 0 ? paced(storage, rate) : storage, signal };
   try {
     await verify({

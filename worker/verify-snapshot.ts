@@ -14,7 +14,7 @@ export async function verifySnapshot(workshop: Workshop, job: ClaimedJob, signal
   const { snapshotId, sourceId, manifestSha256 } = snapshot;
   const patience = { signal, retryForMs: leaseSeconds * 1000 };
   await hub.enterPhase({ jobId, leaseEpoch, phase: "VERIFYING" }, patience);
-  const rate = Number(check.maxBytesPerSecond ?? 0);
+  const rate = Number(check.rateBytes ?? 0);
   const place = {
     storage: rate > 0 ? paced(storage, rate) : storage,
     directory: snapshotDirectory({ tenantId, sourceId, snapshotId }),

@@ -33,7 +33,7 @@ const documents = {
         backup { snapshotId recipients maxBytes maxBytesPerSecond }
         snapshot { snapshotId sourceId manifestSha256 artifactSha256 storageWorkerId }
         restore { restoreId form selection tokenHash maxDownloadBytes fileName }
-        check { depth maxBytesPerSecond }
+        check { depth rateBytes }
       }
     }`,
   ),

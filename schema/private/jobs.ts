@@ -62,10 +62,10 @@ const ClaimedCheck = builder.objectRef<NonNullable<ClaimedJobFacts["check"]>>("C
   description: "How a snapshot is to be checked.",
   fields: (t) => ({
     depth: t.expose("depth", { type: VerifyDepth, description: "How deep." }),
-    maxBytesPerSecond: t.expose("maxBytesPerSecond", {
+    rateBytes: t.expose("rateBytes", {
       type: "ByteCount",
       nullable: true,
-      description: "How fast it may be read; null: as fast as it can be.",
+      description: "What may be read of it in a second; null: any number.",
     }),
   }),
 });

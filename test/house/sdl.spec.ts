@@ -27,7 +27,7 @@ const verbs = [
   ...["change", "invite", "refresh", "remove", "reset", "revoke"],
   ...["drain", "pin", "retire", "retry", "rotate", "run", "set", "suspend", "undelete", "unpin"],
   ...["accept", "cancel", "create", "delete", "disable", "enable", "enrol", "pause", "resume", "sign", "start", "test"],
-  ...["update"],
+  ...["update", "verify"],
   ...["claim", "complete", "enter", "fail", "reconcile", "record", "register", "release", "renew"],
 ];
 /** Names without a noun: the noun is who calls. */

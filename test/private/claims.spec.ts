@@ -254,6 +254,7 @@ describe("a claim", () => {
         backup: null,
         snapshot: null,
         restore: null,
+        check: null,
       },
     );
     const { snapshots } = await totals(hub, acme.tenantId);

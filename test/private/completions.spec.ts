@@ -106,7 +106,7 @@ describe("a completed job", () => {
       etag: null,
       pinned: false,
       pinReason: null,
-      verifiedAt: null,
+      ...{ verifiedAt: null, verifyDepth: null, openedAt: null, damagedAt: null, damage: null, damageDepth: null },
       partial: true,
       warnings: snapshot.warnings,
       deletedAt: null,
