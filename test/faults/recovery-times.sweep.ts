@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { leaseOf, playWorker } from "../private/played-worker.ts";
+import { leaseOf, madeSnapshot, playWorker } from "../private/played-worker.ts";
 import { startJob } from "../stage/tenant.ts";
 import { findHalfWritten } from "./kit/half-written.ts";
 import { type HubProcess, type StagedEarth, stageEarth, stageHubProcess } from "./kit/hub-process.ts";
@@ -29,45 +29,54 @@ describe("recovery", () => {
   });
   after(() => stack.disposeAsync());
 
+  /** One that nobody is at work on, and nothing else is queued. */
+  async function idleSource() {
+    const worker = await playWorker(hub);
+    for (let job = await worker.claim("BACKUP", "TEST_SOURCE"); job; job = await worker.claim("BACKUP", "TEST_SOURCE"))
+      await worker.api.failJob({ ...leaseOf(job), code: "PATH_NOT_FOUND", message: "Out of the way." });
+    return earth.db.source.findFirstOrThrow();
+  }
+
   const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 
   it("from the death of a worker: its job is claimed again within 75 s", async (t) => {
     const [dying, heir] = [await playWorker(hub), await playWorker(hub)];
-    await earth.db.job.updateMany({ where: { status: "QUEUED" }, data: { status: "CANCELED", endedAt: new Date() } });
-    const source = await earth.db.source.findFirstOrThrow();
-    const jobId = await startJob(load.tenant.ask, "testSource", source.id);
-    const job = await dying.take("TEST_SOURCE");
+    const source = await idleSource();
+    const jobId = await startJob(load.tenant.ask, "startBackup", source.id);
+    const job = await dying.take("BACKUP");
     assert.equal(job.jobId, jobId);
     // It renews once, and dies in the very moment: the worst that can be.
     await pause(15_000);
     await dying.api.renewLease(leaseOf(job));
     const died = performance.now();
-    let again = await heir.claim("TEST_SOURCE");
+    let again = await heir.claim("BACKUP");
     while (!again && performance.now() - died < 120_000) {
       await pause(5_000);
-      again = await heir.claim("TEST_SOURCE");
+      again = await heir.claim("BACKUP");
     }
     const took = performance.now() - died;
     t.diagnostic(`worker death: claimed again after ${seconds(took)}`);
     assert.equal(again?.jobId, jobId);
     assert.ok(took <= 75_000);
-    await heir.api.completeJob({ ...leaseOf(again), findings: {} });
+    await heir.api.completeJob({ ...leaseOf(again), snapshot: madeSnapshot(again) });
   });
 
   it("from a restart of the hub: the API answers within 5 s", async (t) => {
+    const times: number[] = [];
     for (let n = 1; n <= 3; n++) {
       await hub.end("SIGKILL");
       const began = performance.now();
       await hub.start();
       const took = performance.now() - began;
+      times.push(took);
       t.diagnostic(`hub restart ${n}: the API is back after ${seconds(took)}`);
-      assert.ok(took <= 5_000);
     }
+    assert.ok(Math.max(...times) <= 5_000);
   });
 
   it("from an emptied Redis: 500 queued jobs are all found, the first within 10 s", async (t) => {
     const worker = await playWorker(hub);
-    const source = await earth.db.source.findFirstOrThrow();
+    const source = await idleSource();
     const ids = new Set<string>();
     for (let n = 0; n < 500; n++) ids.add(await startJob(load.tenant.ask, "testSource", source.id));
     await earth.redis.flushAll();
