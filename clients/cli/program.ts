@@ -8,6 +8,7 @@ import { addJobCommands } from "./jobs/program.ts";
 import { addKeyCommands } from "./keys/program.ts";
 import { addMemberCommands } from "./members/program.ts";
 import type { RestoreOptions } from "./restore.ts";
+import { addScheduleCommands } from "./schedules/program.ts";
 import type { SignInOptions } from "./sign-in.ts";
 import { addSnapshotCommands } from "./snapshots/program.ts";
 import { addSourceCommands } from "./sources/program.ts";
@@ -64,6 +65,7 @@ async function run(terminal: Terminal, args: readonly string[]): Promise<number>
     .action(async () => (await import("./sign-out.ts")).signOut(terminal));
 
   addSourceCommands(program, terminal);
+  addScheduleCommands(program, terminal);
 
   program
     .command("backup")

@@ -1,5 +1,5 @@
 // Decides when the run of a slot may begin: spread, and within the window of its schedule. Knows no clock.
-import { closingAt, isWithin, nextOpening } from "./run-window.ts";
+import { closingAt, isOpenAt, isWithin, nextOpening } from "./run-window.ts";
 import { nextSlots, type Timetable, windowOf } from "./schedule.ts";
 import { zoneOf } from "./zone.ts";
 
@@ -41,7 +41,8 @@ export function planRun(timetable: SpreadTimetable, slot: Date, at: Date): RunPl
     new Date(Math.max(at.getTime(), from + Math.floor(share * Math.min(spreadMs, withinMs))));
   if (window === null) return { notBefore: begin(slot.getTime(), spreadMs), windowEndsAt: null };
   const zone = zoneOf(timetable.timezone);
-  const own = closingAt(window, zone, slot.getTime());
+  // A slot of before the window was changed has none of its own.
+  const own = isOpenAt(window, zone, slot.getTime()) ? closingAt(window, zone, slot.getTime()) : slot.getTime();
   if (at.getTime() < own)
     return { notBefore: begin(slot.getTime(), own - slot.getTime()), windowEndsAt: new Date(own) };
   const wall = zone.wallAt(at.getTime());

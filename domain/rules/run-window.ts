@@ -26,13 +26,19 @@ export function nextOpening({ from }: RunWindow, wall: Wall): Wall {
   return nextTime(from, wall);
 }
 
-/** When the window that is open at `instant` closes. One that clocks are set forward over is as long as it always is. */
+/** Whether it is open. One that the clocks are set forward over counts as open right then. */
+export function isOpenAt(window: RunWindow, zone: Zone, instant: number): boolean {
+  const wall = zone.wallAt(instant);
+  if (isWithin(window, wall)) return true;
+  const closing = nextTime(window.to, wall - dayMs + minuteMs);
+  return zone.instantsOf(closing - minuteMs)[0] === instant;
+}
+
+/** When the window that is open at `instant` closes. One that the clocks are set forward over is as long as it always is. */
 export function closingAt(window: RunWindow, zone: Zone, instant: number): number {
   const wall = zone.wallAt(instant);
-  const lengthMs = ((window.to - window.from + 1440) % 1440) * minuteMs;
-  if (!isWithin(window, wall)) return instant + lengthMs;
-  const [closing] = zone.instantsOf(nextTime(window.to, wall));
-  return closing > instant ? closing : instant + lengthMs;
+  const [closing] = isWithin(window, wall) ? zone.instantsOf(nextTime(window.to, wall)) : [instant];
+  return closing > instant ? closing : instant + ((window.to - window.from + 1440) % 1440) * minuteMs;
 }
 
 function nextTime(minute: number, wall: Wall): Wall {

@@ -41,7 +41,7 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
   const mask = maskErrors(log);
   const yoga = createOperations(options, mask);
   const pages = createPages(options);
-  const vanished = partWithVanished();
+  const vanished = partWithVanished(log);
   // Who sends a byte at a time is looked for every second.
   const server = createServer({ connectionsCheckingInterval: 1_000 }, (request, response) => {
     secureHeaders(response, gate);

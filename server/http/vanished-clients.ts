@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import ipaddr from "ipaddr.js";
+import type { Logger } from "pino";
 
 export interface VanishedClients {
   /** Until the answer has ended. */
@@ -20,7 +21,7 @@ const mostTries = 5;
 /** IPv4 and IPv6. There are none where the kernel is not Linux: there it is left to TCP. */
 const tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 
-export function partWithVanished(): VanishedClients {
+export function partWithVanished(log: Logger): VanishedClients {
   const open = new Set<Socket>();
   let isLooking = false;
 
@@ -31,7 +32,11 @@ export function partWithVanished(): VanishedClients {
     isLooking = false;
     const lost = new Set(texts.flatMap(unanswered));
     if (lost.size === 0) return;
-    for (const socket of open) if (lost.has(connectionOf(socket))) socket.destroy();
+    for (const socket of open) {
+      if (!lost.has(connectionOf(socket))) continue;
+      log.info("a client is gone without a word");
+      socket.destroy();
+    }
   }
 
   const timer = setInterval(() => void look(), lookEveryMs);

@@ -7,6 +7,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Redis } from "ioredis";
 import { WebSocket } from "ws";
+import { stageBlackhole } from "../faults/kit/blackhole.ts";
 import { type StagedHub, stageHub } from "../stage/hub.ts";
 import { type StagedTenant, stageTenant } from "../stage/tenant.ts";
 import { until } from "./watched.ts";
@@ -69,13 +70,14 @@ describe("a hub with clients that do not read", () => {
     };
   }
 
-  function overSse(): Client {
+  function overSse(localAddress?: string): Client {
     const { ended, isOpen, read } = heedful();
     const asked: ClientRequest = request(
       hub.graphqlUrl,
       {
         method: "POST",
         agent: false,
+        ...(localAddress !== undefined && { localAddress }),
         headers: {
           authorization: `Bearer ${tenant.token}`,
           accept: "text/event-stream",
@@ -134,7 +136,7 @@ describe("a hub with clients that do not read", () => {
     await until(quick.isOpen);
     const alone = await changeAll(1, quick);
 
-    const stalled = [...Array.from({ length: 5 }, () => overSocket()), ...Array.from({ length: 5 }, overSse)];
+    const stalled = [...Array.from({ length: 5 }, () => overSocket()), ...Array.from({ length: 5 }, () => overSse())];
     await until(() => stalled.every(({ isOpen }) => isOpen()));
     for (const client of stalled) client.socket().pause();
     const before = memoryUsed();
@@ -144,6 +146,7 @@ describe("a hub with clients that do not read", () => {
     const median = (times: number[]) => times.toSorted((a, b) => a - b)[times.length >> 1] ?? 0;
     assert.ok(median(among) < 3 * median(alone), `${median(among)} ms instead of ${median(alone)} ms`);
     for (const { ended } of stalled) assert.ok(ended.size < jobs, "it was not stalled");
+    assert.ok(!hub.lines.some((line) => line.includes("gone without a word")), "who does not read is not gone");
 
     for (const client of [stalled[0], stalled[9]]) {
       client?.socket().resume();
@@ -152,15 +155,22 @@ describe("a hub with clients that do not read", () => {
     for (const client of [quick, ...stalled]) client.close();
   });
 
-  it("lets go of a socket that is gone without a word within 24 s", async () => {
+  it("lets go of a socket, and of a stream, that is gone without a word within 24 s", async (t) => {
     const redis = stack.adopt(new Redis(hub.redis.url), (client) => client.disconnect());
     const channels = async () => ((await redis.pubsub("CHANNELS", "xvault:*")) as string[]).length;
     await until(async () => (await channels()) === 0);
-    const all = Array.from({ length: 100 }, () => overSocket());
+    const sockets = Array.from({ length: 100 }, () => overSocket());
+    // A stream is never asked for an answer: it has to be out of reach altogether.
+    const blackhole = await stageBlackhole();
+    if (blackhole) stack.use(blackhole);
+    else t.diagnostic("without streams: packets cannot be made to vanish here");
+    const streams = blackhole ? Array.from({ length: 20 }, () => overSse(blackhole.address)) : [];
+    const all = [...sockets, ...streams];
     await until(() => all.every(({ isOpen }) => isOpen()));
     await until(async () => (await channels()) === 1);
     // Neither a FIN nor an answer to a ping comes from now on.
-    for (const client of all) client.socket().pause();
+    for (const client of sockets) client.socket().pause();
+    await blackhole?.open();
     const began = performance.now();
     await until(async () => (await channels()) === 0, 26_000);
     assert.ok(performance.now() - began > 5_000, "that was no ping");
