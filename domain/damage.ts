@@ -10,6 +10,9 @@ import { changeJob, createJob } from "./queue.ts";
 import type { FailureCode } from "./rules/failures.ts";
 import { isGone, lockSnapshot } from "./snapshots.ts";
 
+/** What is said of a snapshot whose bytes an inventory does not find. */
+export const nothingThere = "Nothing of it is where it should lie.";
+
 /** Goes before everything that a customer starts, but restores. */
 const urgent = 8;
 
@@ -65,9 +68,7 @@ export async function markSnapshotDamaged(
   by: Actor | WorkerActor,
   { snapshotId, status, reason, depth }: Damage,
 ): Promise<void> {
-  const { sourceId } = await tx.snapshot.findUniqueOrThrow({ where: { id: snapshotId }, select: { sourceId: true } });
-  // The source first, as the retention does, and so that nobody begins a backup of it meanwhile.
-  await tx.$queryRaw`SELECT id FROM sources WHERE id = ${sourceId} FOR NO KEY UPDATE`;
+  await holdSourcesOf(tx, [snapshotId]);
   const before = await lockSnapshot(tx, snapshotId);
   if (isGone(before.status) || before.status === "FAILED") return;
   await tx.snapshot.update({
@@ -92,11 +93,21 @@ export async function markSnapshotDamaged(
   });
 }
 
+/**
+ * Locks the sources of these snapshots: before the snapshots, as the retention does, and so that nobody begins a backup of them
+ * meanwhile.
+ */
+export async function holdSourcesOf(tx: Transaction, snapshotIds: readonly string[]): Promise<void> {
+  await tx.$queryRaw`
+    SELECT id FROM sources WHERE id IN (SELECT source_id FROM snapshots WHERE id = ANY(${[...snapshotIds]}::text[]))
+    ORDER BY id FOR NO KEY UPDATE`;
+}
+
 /** Called with the lock of the source. Null: it is not backed up any more, or the damage of a whole disk has been answered today. */
-async function queueUrgentBackup(
+export async function queueUrgentBackup(
   tx: Transaction,
   announce: Announcements,
-  { tenantId, sourceId }: Snapshot,
+  { tenantId, sourceId }: Pick<Snapshot, "tenantId" | "sourceId">,
 ): Promise<Job | null> {
   const source = await tx.source.findUniqueOrThrow({ where: { id: sourceId }, include: { tenant: true } });
   if (source.status !== "ACTIVE" || source.deletedAt !== null || source.tenant.status !== "ACTIVE") return null;

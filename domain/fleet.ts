@@ -92,7 +92,7 @@ export async function retireWorker(
     for (const { tenantId } of keepers) announce.snapshotsChanged(tenantId);
     const gone = await tx.snapshot.updateMany({
       where: { workerId, status: { in: ["COMPLETED", "CORRUPT"] } },
-      data: { status: "MISSING" },
+      data: { status: "MISSING", damage: "The worker that kept it was retired.", damagedAt: at, damageDepth: "BYTES" },
     });
     // They were on their way out: now they are.
     await tx.snapshot.updateMany({

@@ -4,6 +4,7 @@ import * as z from "zod";
 import type { Prisma } from "../prisma/client/client.ts";
 import type { WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
+import { holdSourcesOf, nothingThere, queueUrgentBackup } from "./damage.ts";
 import { InvalidInputError } from "./errors.ts";
 import { asPlatform, type Hub, now, type Transaction, transact } from "./hub.ts";
 import { parseInput } from "./input.ts";
@@ -73,7 +74,7 @@ export async function compareStore(hub: Hub, worker: WorkerActor, input: Compare
   };
 }
 
-/** These were looked for and are not there. What is on its way out, or another worker's, stays as it is. */
+/** These were looked for and are not there: their sources are backed up again, before others. What is on its way out, or another worker's, stays as it is. */
 export function reportMissing(
   hub: Hub,
   worker: WorkerActor,
@@ -81,9 +82,19 @@ export function reportMissing(
 ): Promise<{ snapshotIds: string[] }> {
   return transact(asPlatform(hub), async (tx, announce) => {
     await requireWorker(tx, worker);
+    const asked = snapshotIds.slice(0, pageSize);
+    await holdSourcesOf(tx, asked);
+    const good = await tx.snapshot.findMany({
+      where: { id: { in: asked }, workerId: worker.workerId, status: "COMPLETED", deletionDueAt: null },
+      select: { tenantId: true, sourceId: true },
+    });
     const lost = await tx.$queryRaw<{ id: string; tenantId: string }[]>`
-      UPDATE snapshots SET status = 'MISSING' WHERE id = ANY(${snapshotIds.slice(0, pageSize)}::text[])
+      UPDATE snapshots SET status = 'MISSING', damaged_at = COALESCE(damaged_at, now()),
+        damage = ${nothingThere}, damage_depth = COALESCE(damage_depth, 'BYTES')
+      WHERE id = ANY(${asked}::text[])
         AND worker_id = ${worker.workerId} AND status IN ('COMPLETED', 'CORRUPT') RETURNING id, tenant_id AS "tenantId"`;
+    for (const source of new Map(good.map((each) => [each.sourceId, each])).values())
+      await queueUrgentBackup(tx, announce, source);
     for (const { id, tenantId } of lost) {
       announce.snapshotsChanged(tenantId);
       await audit(tx, worker, { tenantId, verb: "reportMissing", objectId: id, after: { status: "MISSING" } });
@@ -101,7 +112,9 @@ export function reportReturned(
   return transact(asPlatform(hub), async (tx, announce) => {
     await requireWorker(tx, worker);
     const [back] = await tx.$queryRaw<{ tenantId: string }[]>`
-      UPDATE snapshots SET status = 'COMPLETED', verified_at = now() WHERE id = ${snapshotId} AND status = 'MISSING'
+      UPDATE snapshots SET status = 'COMPLETED', verified_at = now(), verify_depth = 'BYTES',
+        damaged_at = NULL, damage = NULL, damage_depth = NULL
+      WHERE id = ${snapshotId} AND status = 'MISSING' AND damage_depth IS DISTINCT FROM 'CONTENT'
         AND worker_id = ${worker.workerId} AND manifest_sha256 = ${manifestSha256} RETURNING tenant_id AS "tenantId"`;
     if (!back) return { returned: false };
     const { tenantId } = back;

@@ -29,7 +29,7 @@ const recordSchema = z.object({
 });
 
 export type PreparedRecord = z.infer<typeof recordSchema>;
-type NewRecord = z.input<typeof recordSchema>;
+type NewRecord = Omit<PreparedRecord, "begun">;
 export type EndReason = NonNullable<PreparedRecord["ended"]>["reason"];
 
 export interface Prepared {
@@ -86,7 +86,7 @@ export class PreparedDownloads {
       publish: async (record) => {
         await rename(path, join(directory, "download"));
         faultPoint("restore.renamed");
-        await this.#write({ ...record, begun: record.begun ?? false });
+        await this.#write({ ...record, begun: false });
         published = true;
       },
       [Symbol.asyncDispose]: async () => {

@@ -26,8 +26,6 @@ import { watchStore } from "./store-watch.ts";
 import type { Workshop } from "./workshop.ts";
 
 const pollMs = 5_000;
-/** Nobody waits for those that come in turn; the others ring. */
-const checkPollMs = 15_000;
 const drainMs = 12_000;
 
 /**
@@ -86,7 +84,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   // Checks take a place of their own, so that nothing waits for them, and give it up at once.
   const checks = starting.use(
     takeClaims({
-      ...{ atOnce: 1, pollMs: checkPollMs, drainMs: 0, log, perform },
+      ...{ atOnce: 1, pollMs: pollMs, drainMs: 0, log, perform },
       claim: async (most) =>
         (await doable()).includes("VERIFY") ? hub.claimJobs({ types: ["VERIFY"], count: most }) : [],
     }),
