@@ -52,7 +52,7 @@ export async function stageService(t: TestContext): Promise<StagedService> {
     storeBases: [store],
     tempBase: join(scratch, "temp"),
     logLevel: "debug",
-        metrics: null,
+    metrics: null,
   };
   let service: RestoreService | null = null;
   const end = async () => {
