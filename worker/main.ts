@@ -47,7 +47,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   await cleanStore(storage, hub, log);
   const progress = starting.use(connectProgress({ redisUrl, log }));
   const workshop: Workshop = {
-    hub,
+    hub: metrics.reporting(hub),
     identity,
     storage,
     progress: metrics.watching(progress),
