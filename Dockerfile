@@ -47,7 +47,7 @@ USER node
 COPY artifact/ artifact/
 COPY worker/ worker/
 COPY clients/hub/ clients/hub/
-# It listens to nobody: what can be seen from here is whether it can reach its hub.
+# Nobody is served here (WORKER_METRICS_PORT is for Prometheus): what can be seen is whether it can reach its hub.
 HEALTHCHECK CMD ["node", "-e", "fetch(process.env.HUB_BASE_URL + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "worker/main.ts"]
 

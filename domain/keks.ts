@@ -58,7 +58,7 @@ export async function refuseUnopenable({ vault }: KekKeeper, tx: Transaction): P
 }
 
 /** Ids of the KEKs that are not retired, and of those that a row says it is sealed with. */
-export async function keksInUse(tx: Transaction): Promise<string[]> {
+async function keksInUse(tx: Transaction): Promise<string[]> {
   const rows = await tx.$queryRaw<{ id: string }[]>`
     SELECT id FROM keks WHERE retired_at IS NULL
     UNION SELECT kek_id FROM credentials

@@ -3,8 +3,6 @@ import { Counter, Gauge, Registry } from "prom-client";
 import { countJobs } from "../clients/hub/job-metrics.ts";
 import type { EndReason, PreparedDownloads } from "./prepared.ts";
 
-export type RestoreMetrics = ReturnType<typeof createRestoreMetrics>;
-
 /** A registry of its own, and what feeds it. */
 export function createRestoreMetrics(downloads: PreparedDownloads) {
   const registry = new Registry();

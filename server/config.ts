@@ -33,9 +33,6 @@ function keyOf(text: string, name: string, context: z.RefinementCtx): Uint8Array
 
 const listOf = (list: string) => list.split(",").flatMap((each) => each.trim() || []);
 
-/** The KEKs, the one that seals first; `_FILE` and lists as everywhere in the hub's environment. */
-export const kekEnvironment = { HUB_ENCRYPTION_KEK: kek, HUB_ENCRYPTION_PREVIOUS_KEKS: previousKeks };
-
 const environment = z.object({
   DATABASE_URL: z.url("DATABASE_URL is not an address such as postgres://user:password@host:5432/database."),
   REDIS_URL: z.url("REDIS_URL is not an address such as redis://host:6379."),
@@ -48,7 +45,8 @@ const environment = z.object({
     .default("")
     .transform(listOf)
     .refine((list) => list.every((each) => each.length >= 32), "Each of them has to have at least 32 characters."),
-  ...kekEnvironment,
+  HUB_ENCRYPTION_KEK: kek,
+  HUB_ENCRYPTION_PREVIOUS_KEKS: previousKeks,
   HUB_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   METRICS_HOST: z.string().default("127.0.0.1"),
   HUB_AUTO_MIGRATE: z.stringbool().default(true),
@@ -76,6 +74,9 @@ const environment = z.object({
   RESTORE_PUBLIC_URL: z.url().default("http://127.0.0.1:8082"),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
 });
+
+/** What opens the vault. */
+export const kekEnvironment = environment.pick({ HUB_ENCRYPTION_KEK: true, HUB_ENCRYPTION_PREVIOUS_KEKS: true });
 
 export interface HubConfig {
   readonly databaseUrl: string;

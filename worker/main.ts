@@ -57,7 +57,8 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   keepAlive.onInventoryDue = () => inventory.ask();
   const progress = starting.use(connectProgress({ redisUrl, log }));
   const workshop: Workshop = {
-    ...{ hub, identity, storage, progress: metrics.watching(progress), workerId, tempBase, allowedNetworks },
+    ...{ hub: metrics.reporting(hub), identity, storage, progress: metrics.watching(progress) },
+    ...{ workerId, tempBase, allowedNetworks },
     ownsStore: () => isStoreHere(storageBase, workerId),
   };
   const { heartbeatSeconds } = admission;

@@ -1,7 +1,11 @@
 // What this worker counts of itself, for whoever runs it.
 import { Counter, Gauge, Registry } from "prom-client";
+import type { HubClient } from "../clients/hub/hub-client.ts";
 import { countJobs } from "../clients/hub/job-metrics.ts";
 import type { ProgressChannel } from "../clients/hub/progress-channel.ts";
+
+/** More jobs than are ever under way: of older ones the counts so far are forgotten. */
+const mostJobs = 1000;
 
 /** A registry of its own, and what feeds it. */
 export function createWorkerMetrics() {
@@ -24,6 +28,17 @@ export function createWorkerMetrics() {
     },
     labelNames: ["operation"],
   });
+  const last = new Map<string, { attempt: number; read: number; stored: number }>();
+  const count = (jobId: string, attempt: number, sourceBytes: number, storedBytes: number): void => {
+    const known = last.get(jobId);
+    const before = known?.attempt === attempt ? known : { read: 0, stored: 0 };
+    read.inc(Math.max(0, sourceBytes - before.read));
+    stored.inc(Math.max(0, storedBytes - before.stored));
+    last.delete(jobId);
+    last.set(jobId, { attempt, read: sourceBytes, stored: storedBytes });
+    const oldest = last.size > mostJobs ? last.keys().next().value : undefined;
+    if (oldest !== undefined) last.delete(oldest);
+  };
   return {
     registry,
     ...countJobs(registry, "worker"),
@@ -42,22 +57,22 @@ export function createWorkerMetrics() {
       });
     },
     /** The same channel, and what goes over it is counted: progress tells totals of a job's attempt. */
-    watching(progress: ProgressChannel): ProgressChannel {
-      const last = new Map<string, { attempt: number; read: number; stored: number }>();
-      return {
-        publish(jobId, told) {
-          const known = last.get(jobId);
-          const before = known?.attempt === told.leaseEpoch ? known : { read: 0, stored: 0 };
-          read.inc(Math.max(0, told.bytesDone - before.read));
-          stored.inc(Math.max(0, told.storedBytes - before.stored));
-          last.delete(jobId);
-          last.set(jobId, { attempt: told.leaseEpoch, read: told.bytesDone, stored: told.storedBytes });
-          const oldest = last.size > 1000 ? last.keys().next().value : undefined;
-          if (oldest !== undefined) last.delete(oldest);
-          progress.publish(jobId, told);
-        },
-        [Symbol.asyncDispose]: () => progress[Symbol.asyncDispose](),
-      };
-    },
+    watching: (progress: ProgressChannel): ProgressChannel => ({
+      publish(jobId, told) {
+        const { leaseEpoch, bytesDone, storedBytes: written } = told;
+        count(jobId, leaseEpoch, bytesDone, written);
+        progress.publish(jobId, told);
+      },
+      [Symbol.asyncDispose]: () => progress[Symbol.asyncDispose](),
+    }),
+    /** The same client; what a completed backup came to is counted, for progress does not tell of the last bytes. */
+    reporting: (hub: HubClient): HubClient => ({
+      ...hub,
+      completeJob(input, options) {
+        const { jobId, leaseEpoch, snapshot } = input;
+        if (snapshot) count(jobId, leaseEpoch, Number(snapshot.plainBytes), Number(snapshot.storedBytes));
+        return hub.completeJob(input, options);
+      },
+    }),
   };
 }

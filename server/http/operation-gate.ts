@@ -21,6 +21,8 @@ export interface OperationGateOptions {
   readonly streams: Places;
   /** Proxies of the operator's own in front. */
   readonly proxies: number;
+  /** Hears of every operation that is not executed, by a code. */
+  readonly onRefused: (code: string) => void;
 }
 
 type OperationContext = PublicContext & SocketContext & { readonly req: IncomingMessage };
@@ -28,7 +30,7 @@ const minute = 60;
 /** Told to whoever is beyond their rate; where the window stands is not. */
 const retryAfterSeconds = String(minute);
 
-export function gateOperations({ rates, mask, perMinute, streams, proxies }: OperationGateOptions): Plugin {
+export function gateOperations({ rates, mask, perMinute, streams, proxies, onRefused }: OperationGateOptions): Plugin {
   async function refuse(operation: Operation & { contextValue?: unknown }): Promise<GraphQLError | null> {
     const context = operation.contextValue as OperationContext;
     const { key, known } = principalOf(context, proxies);
@@ -46,6 +48,10 @@ export function gateOperations({ rates, mask, perMinute, streams, proxies }: Ope
         setValidationFn((schema, document, rules) =>
           validate(schema, document, rules, { maxErrors: 10, hideSuggestions: true }).map(unsuggesting),
         );
+      // Counted once, however much is wrong with it.
+      return ({ valid }) => {
+        if (!valid) onRefused("BAD_USER_INPUT");
+      };
     },
     // Pages of answers are nobody else's business, and streams must not be held back by whoever is in between.
     onResponse({ response }) {
@@ -56,15 +62,23 @@ export function gateOperations({ rates, mask, perMinute, streams, proxies }: Ope
     },
     async onExecute({ args, setResultAndStopExecution }) {
       const error = await refuse(args);
-      if (error) setResultAndStopExecution({ errors: [error] });
+      if (!error) return;
+      onRefused(String(error.extensions.code));
+      setResultAndStopExecution({ errors: [error] });
     },
     async onSubscribe({ args, setResultAndStopExecution }) {
       const error = await refuse(args);
-      if (error) return setResultAndStopExecution({ errors: [error] });
+      if (error) {
+        onRefused(String(error.extensions.code));
+        return setResultAndStopExecution({ errors: [error] });
+      }
       const context = args.contextValue as unknown as OperationContext;
       if (context.connectionParams) return;
       const giveBack = streams.take(principalOf(context, proxies).key);
-      if (!giveBack) return setResultAndStopExecution({ errors: [tooOften()] });
+      if (!giveBack) {
+        onRefused("RATE_LIMITED");
+        return setResultAndStopExecution({ errors: [tooOften()] });
+      }
       return {
         onSubscribeResult({ result, setResult }) {
           if (Symbol.asyncIterator in result) setResult(untilEnded(result, giveBack));

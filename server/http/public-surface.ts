@@ -129,6 +129,7 @@ function createOperations(options: PublicSurfaceOptions, mask: ReturnType<typeof
         perMinute: { known: edge.operationsPerMinute, anonymous: edge.anonymousOperationsPerMinute },
         streams: createPlaces({ each: edge.streamsPerUser, all: edge.connections }),
         proxies: edge.proxies,
+        onRefused: (code) => metrics.refused("public", code),
       }),
     ],
     maskedErrors: { maskError: mask },

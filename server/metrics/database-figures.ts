@@ -95,7 +95,7 @@ export function tellDatabaseFigures(terms: DatabaseFiguresTerms): () => Promise<
       for (const each of [...told, readAge]) {
         each.reset();
         // A gauge without labels would be nought.
-        each.remove();
+        each.remove({});
       }
       up.set(0);
     } finally {

@@ -13,7 +13,7 @@ export interface VaultConfig {
 
 /** Throws an `Error` whose message lists everything that is wrong. */
 export function readVaultConfig(env: NodeJS.ProcessEnv): VaultConfig {
-  const parsed = z.object({ DATABASE_URL: databaseUrl, ...kekEnvironment }).safeParse({
+  const parsed = kekEnvironment.extend({ DATABASE_URL: databaseUrl }).safeParse({
     DATABASE_URL: secret(env, "DATABASE_URL"),
     HUB_ENCRYPTION_KEK: secret(env, "HUB_ENCRYPTION_KEK"),
     HUB_ENCRYPTION_PREVIOUS_KEKS: secret(env, "HUB_ENCRYPTION_PREVIOUS_KEKS"),
