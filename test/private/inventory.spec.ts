@@ -67,6 +67,8 @@ describe("an artifact without a row", () => {
     const { job, snapshot } = await attempt();
     await expireLease(hub.db, job.jobId);
     await sweepLeases(hub.running.hub);
+    // Its pause is over.
+    await hub.db.$executeRaw`UPDATE jobs SET not_before = now() WHERE id = ${job.jobId}`;
     const other = await playWorker(hub);
     const again = await other.take("BACKUP");
     assert.deepEqual(await weigh(snapshot), { verdict: "LEAVE", urgent: false, reason: "its job is under way" });
