@@ -33,6 +33,8 @@ export type FaultPoint =
   | "restore.published"
   | "restore.completed"
   | "restore.confirmed"
+  // A check of a snapshot.
+  | "check.passed"
   // A start.
   | "store.swept"
   | "store.reconciled"
@@ -40,6 +42,8 @@ export type FaultPoint =
   | "hub.before-commit"
   | "hub.committed"
   | "relay.bells-locked"
-  | "relay.bells-rung";
+  | "relay.bells-rung"
+  // The rotation of the KEK: a row is sealed anew, and not yet committed.
+  | "kek.row-resealed";
 
 export function faultPoint(_name: FaultPoint): void {}

@@ -1,5 +1,6 @@
 // The door for Node: what the portable door has, by native code and as async iterables, and what needs a file system.
 export type { CatalogueEntry } from "./catalogue.ts";
+export { type Damage, damageOf } from "./damage.ts";
 export type { ArtifactPlace } from "./document-reader.ts";
 export type { Entry, EntryPath, Warning } from "./entry.ts";
 export { printablePath } from "./entry-path.ts";
@@ -22,6 +23,7 @@ export { type ArtifactIds, type SnapshotIds, snapshotDirectory } from "./snapsho
 export { partsOf } from "./storage/file-parts.ts";
 export { localStorage } from "./storage/local.ts";
 export { localDirectory } from "./storage/local-directory.ts";
+export { paced } from "./storage/paced.ts";
 export { type Retry, type RetryingOptions, retrying } from "./storage/retrying.ts";
 export type { Draft, RangeReader, Storage, Upload } from "./storage/storage.ts";
 export type { Verification, VerifyOptions } from "./verify.ts";

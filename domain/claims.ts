@@ -1,7 +1,8 @@
 // Hands the next due job to a worker under a new lease, with what it needs to do it.
-import type { Job, JobType, RestoreForm, SourceType } from "../prisma/client/client.ts";
+import type { Depth, Job, JobType, RestoreForm, SourceType } from "../prisma/client/client.ts";
 import type { WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
+import { checkRate } from "./checks.ts";
 import { SnapshotInUseError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { newId } from "./ids.ts";
@@ -37,7 +38,12 @@ export interface ClaimedJob {
   readonly timeLimitSeconds: number;
   readonly attempt: number;
   readonly source: ClaimedSource | null;
-  readonly backup: { snapshotId: string; recipients: string[]; maxBytes: bigint | null } | null;
+  readonly backup: {
+    snapshotId: string;
+    recipients: string[];
+    maxBytes: bigint | null;
+    maxBytesPerSecond: bigint | null;
+  } | null;
   readonly snapshot: {
     snapshotId: string;
     sourceId: string;
@@ -53,13 +59,14 @@ export interface ClaimedJob {
     maxDownloadBytes: bigint | null;
     fileName: string;
   } | null;
+  readonly check: { depth: Depth; maxBytesPerSecond: bigint | null } | null;
 }
 
 /**
  * Takes the next due job that this worker can serve: higher priority first, then the tenant with the fewest jobs running, then the
  * oldest. Two claimers never get the same job (`SKIP LOCKED`), and every claim has an epoch of its own. A backup waits while the
  * host keys of its source are not pinned: a password is never sent to a host that nobody knows. A tenant that has as many jobs
- * running as its plan allows waits. Of a suspended tenant nothing but restores is given out, and of one whose end is due what
+ * running as its plan allows waits, and so does a backup outside the window of its schedule. Of a suspended tenant nothing but restores is given out, and of one whose end is due what
  * removes its snapshots. A deletion waits while its snapshot is being restored. Null: nothing is due.
  */
 export async function claimJob(
@@ -98,7 +105,7 @@ function claimNext(
 ): Promise<ClaimedJob | null> {
   return transact(hub, async (tx, announce) => {
     const row = await requireWorker(tx, worker);
-    const { jobTypes, sourceTypes, stores } = serves(row);
+    const { jobTypes, sourceTypes, farTypes, stores } = serves(row);
     const wanted = types.filter((type) => jobTypes.includes(type));
     if (row.status === "DRAINING" || row.drainedAt !== null || wanted.length === 0) return null;
     const fitting = await besideHeldJobs(tx, row.id);
@@ -116,13 +123,18 @@ function claimNext(
             AND (t.status = 'ACTIVE' OR j.type = 'RESTORE'
               OR (t.status = 'DELETING' AND t.deletion_due_at <= now() AND j.type = 'DELETE_SNAPSHOT'))
           LEFT JOIN sources s ON s.id = j.source_id
-          LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM jobs WHERE status IN ('RUNNING', 'FINALIZING') GROUP BY 1) running
+          LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM jobs WHERE status IN ('RUNNING', 'FINALIZING') AND type <> 'VERIFY' GROUP BY 1) running
             ON running.tenant_id = j.tenant_id
         WHERE j.status = 'QUEUED' AND j.not_before <= now() AND ${fitting}
-          AND (t.max_running_jobs IS NULL OR COALESCE(running.jobs, 0) < t.max_running_jobs)
+          AND (j.window_ends_at IS NULL OR j.window_ends_at > now())
+          AND (t.max_running_jobs IS NULL OR j.type = 'VERIFY' OR COALESCE(running.jobs, 0) < t.max_running_jobs)
           AND j.type = ANY(${wanted}::text[]::job_type[])
+          AND (j.type <> 'VERIFY' OR (j.verify_depth = 'CONTENT') = ${row.role === "RESTORE"})
           AND ((s.id IS NULL AND j.source_draft IS NULL)
             OR COALESCE(s.type::text, j.source_draft->>'type') = ANY(${sourceTypes}::text[]))
+          AND (NOT COALESCE(COALESCE(s.type::text, j.source_draft->>'type') = ANY(${farTypes}::text[]), false)
+            OR COALESCE(COALESCE(s.config, j.source_draft->'config')->'ssh'->>'dump',
+              CASE WHEN COALESCE(s.config, j.source_draft->'config') ? 'ssh' THEN 'far' END) = 'far')
           AND (j.type <> 'BACKUP' OR s.host_key IS NOT NULL
             OR NOT (s.type::text = ANY(${[...typesOverSsh]}::text[]) OR s.config ? 'ssh'))
           AND (j.type <> 'BACKUP' OR s.jump_host_key IS NOT NULL
@@ -173,6 +185,8 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
           snapshotId: job.attemptSnapshotId,
           recipients: await activeRecipients(tx, job.tenantId),
           maxBytes: await remainingBytes(tx, await tx.tenant.findUniqueOrThrow({ where: { id: job.tenantId } })),
+          maxBytesPerSecond: (await tx.source.findUniqueOrThrow({ where: { id: job.sourceId ?? "" } }))
+            .maxBytesPerSecond,
         }
       : null,
     snapshot: snapshot && {
@@ -190,6 +204,7 @@ async function describe(hub: Hub, tx: Transaction, job: Job): Promise<ClaimedJob
       maxDownloadBytes: maxDownloadMiB === 0 ? null : BigInt(maxDownloadMiB) * 1_048_576n,
       fileName: `${restore.snapshotId}.${endings[restore.form]}`,
     },
+    check: job.type === "VERIFY" ? { depth: job.verifyDepth ?? "BYTES", maxBytesPerSecond: await checkRate(tx) } : null,
   };
 }
 

@@ -1,8 +1,9 @@
 // How held jobs end well: the snapshot that a backup made, the findings of a test, a deletion, a prepared download.
 import * as z from "zod";
-import type { Job, Prisma } from "../prisma/client/client.ts";
+import type { Job, Prisma, Snapshot } from "../prisma/client/client.ts";
 import type { WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
+import { markSnapshotWhole } from "./damage.ts";
 import { InvalidInputError, LeaseLostError } from "./errors.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { hostKeyInput, parseInput } from "./input.ts";
@@ -24,7 +25,7 @@ const manifestInput = z.looseObject({
   recipients: z.array(z.looseObject({ fingerprint: z.string() })).min(1),
 });
 
-const snapshotInput = z.object({
+export const snapshotInput = z.object({
   snapshotId: z.string(),
   manifest: manifestInput,
   manifestSha256: digest,
@@ -126,7 +127,7 @@ async function record(
       });
       return {};
     case "VERIFY":
-      await tx.snapshot.updateMany({ where: { id: job.targetSnapshotId ?? "" }, data: { verifiedAt: await now(tx) } });
+      await markSnapshotWhole(tx, worker, job);
       return {};
     case "RESTORE":
       throw otherCommand("completeRestore");
@@ -160,7 +161,7 @@ async function recordSnapshot(
 ): Promise<Prisma.JobUncheckedUpdateInput> {
   const snapshot = parseInput(snapshotInput, made);
   const { tenantId, sourceId } = job;
-  const { ids, recipients } = snapshot.manifest;
+  const { ids } = snapshot.manifest;
   // The worker's word counts for the bytes alone: whose they are and where they lie, the hub knows by itself.
   if (
     !sourceId ||
@@ -171,13 +172,22 @@ async function recordSnapshot(
     ids.jobId !== job.id
   )
     throw new LeaseLostError();
-  const { warnings, ...rest } = snapshot;
-  await tx.snapshot.create({
+  await storeSnapshot(tx, worker, { tenantId, sourceId, jobId: job.id }, snapshot);
+  return { warningCount: snapshot.warnings.length };
+}
+
+/** Makes the row of a committed artifact. Throws `InvalidInputError` where none of its keys is one of the tenant's. */
+export async function storeSnapshot(
+  tx: Transaction,
+  worker: WorkerActor,
+  ids: { readonly tenantId: string; readonly sourceId: string; readonly jobId: string; readonly createdAt?: Date },
+  { warnings, ...rest }: z.infer<typeof snapshotInput>,
+): Promise<Snapshot> {
+  const { tenantId, sourceId } = ids;
+  return tx.snapshot.create({
     data: {
-      id: snapshot.snapshotId,
-      tenantId,
-      sourceId,
-      jobId: job.id,
+      ...ids,
+      id: rest.snapshotId,
       status: "COMPLETED",
       manifest: rest.manifest as Prisma.InputJsonObject,
       manifestSha256: rest.manifestSha256,
@@ -188,13 +198,12 @@ async function recordSnapshot(
       durationMs: rest.durationMs,
       partial: rest.partial,
       warnings: warnings.slice(0, keptWarnings),
-      keyFingerprint: await findSealingKey(tx, tenantId, recipients),
+      keyFingerprint: await findSealingKey(tx, tenantId, rest.manifest.recipients),
       storage: "LOCAL_FS",
       workerId: worker.workerId,
-      localPath: snapshotPath({ tenantId, sourceId, snapshotId: snapshot.snapshotId }),
+      localPath: snapshotPath({ tenantId, sourceId, snapshotId: rest.snapshotId }),
     },
   });
-  return { warningCount: warnings.length };
 }
 
 function otherCommand(name: string): InvalidInputError {

@@ -208,12 +208,16 @@ export class CustomerKeyRequiredError extends DomainError {
   }
 }
 
-/** The platform's key that a snapshot is sealed to was disabled. */
+/** The platform's key that a snapshot is sealed to was disabled, or what is kept of it is not the key. */
 export class KeyUnavailableError extends DomainError {
   readonly code = "KEY_UNAVAILABLE";
   readonly keyId: string;
-  constructor(keyId: string) {
-    super(`The key ${keyId} that this snapshot is sealed to was disabled: nothing that needs it can be restored.`);
+  constructor(keyId: string, reason: "disabled" | "unreadable" = "disabled") {
+    super(
+      reason === "disabled"
+        ? `The key ${keyId} that this snapshot is sealed to was disabled: nothing that needs it can be restored.`
+        : `The key ${keyId} that this snapshot is sealed to cannot be read: ask the operator to look at it.`,
+    );
     this.keyId = keyId;
   }
 }

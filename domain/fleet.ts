@@ -12,7 +12,7 @@ import { changeJob } from "./queue.ts";
 import { storedStatuses } from "./quotas.ts";
 import type { FailureCode } from "./rules/failures.ts";
 
-type WorkerVerb = "updateWorker" | "drainWorker" | "resumeWorker";
+type WorkerVerb = "updateWorker" | "drainWorker" | "resumeWorker" | "startInventory";
 
 export function updateWorker(
   hub: Hub,
@@ -38,6 +38,16 @@ export function resumeWorker(hub: Hub, actor: Actor, { workerId }: { workerId: s
   // A worker that drains of its own accord says so again with its next sign of life.
   return changeWorker(hub, actor, { workerId, verb: "resumeWorker" }, (before) =>
     before.drainedAt ? { drainedAt: null, ...(before.status === "DRAINING" && { status: "ONLINE" as const }) } : null,
+  );
+}
+
+/** With its next sign of life it is told to compare its store with the rows here. Asking again before it did changes nothing. */
+export function startInventory(hub: Hub, actor: Actor, { workerId }: { workerId: string }): Promise<Worker> {
+  authorizePlatform(actor);
+  return changeWorker(hub, actor, { workerId, verb: "startInventory" }, (before, at) =>
+    before.inventoryRequestedAt && before.inventoryRequestedAt > (before.inventoriedAt ?? new Date(0))
+      ? null
+      : { inventoryRequestedAt: at },
   );
 }
 

@@ -1,7 +1,8 @@
 // Everything a verb of the domain may lean on, handed in from outside: the database, the vault, and those who want to know.
 import { faultPoint } from "#fault-point";
-import { Prisma } from "../prisma/client/client.ts";
+import type { Prisma } from "../prisma/client/client.ts";
 import type { Database } from "../prisma/connect.ts";
+import { isWriteConflict } from "../prisma/failures.ts";
 import type { WalledDatabase } from "../prisma/wall.ts";
 import type { Actor } from "./actor.ts";
 import type { Announcements } from "./events.ts";
@@ -25,6 +26,8 @@ export interface Terms {
   readonly leaseSeconds: number;
   /** How often a worker renews. */
   readonly heartbeatSeconds: number;
+  /** How often a worker compares its store with the rows here. */
+  readonly inventorySeconds: number;
   /** Pause before the second, third … attempt of a job; the last one repeats. */
   readonly retryDelaysSeconds: readonly number[];
   /** The same after an attempt whose worker fell silent: its lease has been a pause already. */
@@ -71,7 +74,7 @@ export type Transaction = Prisma.TransactionClient;
  * A write conflict or deadlock is tried again, three times in all, so `work` must do nothing but use its transaction.
  */
 export async function transact<T>(
-  hub: Hub,
+  hub: Pick<Hub, "db" | "announce">,
   work: (tx: Transaction, announce: Announcements) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
@@ -100,10 +103,6 @@ export async function transact<T>(
       if (attempt >= 3 || !isWriteConflict(error)) throw error;
     }
   }
-}
-
-function isWriteConflict(error: unknown): boolean {
-  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === "P2034";
 }
 
 /** The time of the database: the only clock the domain knows. */

@@ -38,3 +38,8 @@ export function nounOf(id: string): Noun | null {
   for (const [noun, prefix] of Object.entries(prefixes)) if (prefix === match[1]) return noun as Noun;
   return null;
 }
+
+/** When an id was made: by the hub's own clock, for nobody else makes them. Null for a string that is no id of ours. */
+export function timeOf(id: string): Date | null {
+  return nounOf(id) ? new Date(Number.parseInt(id.slice(4, 16), 16)) : null;
+}

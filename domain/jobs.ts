@@ -21,8 +21,12 @@ import { findDeletion, isGone, keepAfterAll, lockSnapshot, queueDeletion } from 
 import { parseDraft, refuseScanning } from "./source-tests.ts";
 import { holdSource, requireSource } from "./sources.ts";
 import { refuseSuspended } from "./tenants.ts";
+import { beginNow } from "./waiting-backups.ts";
 
-/** Starts a backup now. A source has at most one backup under way; the database holds that wall as well. */
+/**
+ * Starts a backup now. A source has at most one backup under way; the database holds that wall as well. One of a schedule that only
+ * waits for its moment begins now instead.
+ */
 export async function startBackup(hub: Hub, actor: Actor, { sourceId }: { sourceId: string }): Promise<Job> {
   const source = await requireSource(hub, actor, sourceId);
   authorize(actor, source.tenantId, "startBackup");
@@ -45,8 +49,9 @@ async function backUp(
       await refuseFull(tx, await refuseSuspended(tx, tenantId));
       if ((await holdSource(tx, sourceId)).status !== "ACTIVE") throw new SourceDisabledError();
       const active = await findActiveBackup(tx, tenantId, sourceId);
-      if (active) throw new BackupAlreadyRunningError(active.id);
-      const job = await createJob(tx, announce, { tenantId, type: "BACKUP", sourceId, priority: 5 });
+      const job = active
+        ? await beginNow(tx, announce, active)
+        : await createJob(tx, announce, { tenantId, type: "BACKUP", sourceId, priority: 5 });
       await record(tx, job);
       return job;
     });
@@ -101,7 +106,8 @@ export function retryRefusal({ type, status }: Pick<Job, "type" | "status">): st
   if (!isEnded(status)) return "This job is still under way: wait for its end, or cancel it first.";
   if (status === "COMPLETED") return "This job is completed: there is nothing to try again.";
   if (type === "RESTORE") return "Start a new restore instead: the link of this one was shown once and works no more.";
-  if (type === "VERIFY") return "The platform checks this snapshot again by itself.";
+  if (type === "VERIFY")
+    return "Ask for another check instead, with verifySnapshot: the platform makes one by itself as well.";
   return null;
 }
 
@@ -181,6 +187,6 @@ export function findActiveBackup(tx: Transaction, tenantId: string, sourceId: st
   });
 }
 
-function isUniqueViolation(error: unknown): boolean {
+export function isUniqueViolation(error: unknown): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === "P2002";
 }

@@ -101,7 +101,19 @@ export async function openTenantKey(
   });
   if (!key?.sealedPrivateKey) throw new CustomerKeyRequiredError();
   if (key.status === "DISABLED") throw new KeyUnavailableError(key.id);
-  return hub.vault.open({ tenantId, rowId: key.id, kind: "tenant-key" }, key.sealedPrivateKey);
+  const identity = openSealed(hub, key, key.sealedPrivateKey);
+  // Another key would open nothing, and be told as damage of the snapshot.
+  if (identity === null || (await identityToRecipient(identity).catch(() => "")) !== key.publicKey)
+    throw new KeyUnavailableError(key.id, "unreadable");
+  return identity;
+}
+
+function openSealed(hub: Hub, { id, tenantId }: KeyFacts, sealed: Uint8Array): string | null {
+  try {
+    return hub.vault.open({ tenantId, rowId: id, kind: "tenant-key" }, sealed);
+  } catch {
+    return null;
+  }
 }
 
 /** Throws `CustomerKeyRequiredError` where the customer alone holds this key, and `KeyUnavailableError` where it was disabled. */

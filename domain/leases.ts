@@ -5,6 +5,7 @@ import type { Job, JobStatus } from "../prisma/client/client.ts";
 import type { WorkerActor } from "./actor.ts";
 import { audit } from "./audit.ts";
 import { openCredential } from "./credentials.ts";
+import { followFailure } from "./damage.ts";
 import { InvalidInputError, LeaseLostError } from "./errors.ts";
 import type { Announcements } from "./events.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
@@ -57,6 +58,10 @@ export async function claimSecrets(hub: Hub, worker: WorkerActor, lease: Lease):
       const snapshot = await tx.snapshot.findUniqueOrThrow({ where: { id: job.targetSnapshotId } });
       return { identities: [await openTenantKey(hub, tx, job.tenantId, snapshot.keyFingerprint)] };
     }
+    if (job.type === "VERIFY" && job.verifyDepth === "CONTENT") {
+      const snapshot = await tx.snapshot.findUniqueOrThrow({ where: { id: job.targetSnapshotId ?? "" } });
+      return { identities: [await openTenantKey(hub, tx, job.tenantId, snapshot.keyFingerprint)] };
+    }
     const credentialId = await credentialOf(tx, job);
     return credentialId ? openCredential(hub, tx, job.tenantId, credentialId) : {};
   });
@@ -92,7 +97,7 @@ export async function recordLog(
   });
 }
 
-export type Phase = "CONNECTING" | "PULLING" | "FINALIZING" | "PREPARING" | "DELETING";
+export type Phase = "CONNECTING" | "PULLING" | "FINALIZING" | "PREPARING" | "DELETING" | "VERIFYING";
 
 /** Notes where the work stands. `FINALIZING` is a state of its own: all bytes are read, the artifact is being made durable. */
 export async function enterPhase(
@@ -118,7 +123,7 @@ export async function enterPhase(
 export async function failJob(
   hub: Hub,
   worker: WorkerActor,
-  input: Lease & { code: string; message: string },
+  input: Lease & { code: string; message: string; missing?: boolean | null | undefined },
 ): Promise<Lease> {
   const { code } = input;
   // A failure without a name of the closed list is not retried under another one.
@@ -127,7 +132,9 @@ export async function failJob(
   return transact(hub, async (tx, announce) => {
     if (await endedAlready(tx, worker, input, ["QUEUED", "FAILED", "CANCELED"])) return lease(input);
     const job = await underLease(tx, worker, input);
-    await endAttempt(hub, tx, announce, { job, code, message: input.message.slice(0, 500) });
+    const failure = { code, message: input.message.slice(0, 500) };
+    await endAttempt(hub, tx, announce, { job, ...failure });
+    await followFailure(tx, announce, worker, { job, ...failure, missing: input.missing === true });
     await audit(tx, worker, {
       tenantId: job.tenantId,
       verb: "failJob",

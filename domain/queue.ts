@@ -1,5 +1,5 @@
 // The queue itself: rows of jobs, their log, and the doorbells that tell workers about them.
-import type { Job, JobType, Prisma } from "../prisma/client/client.ts";
+import type { Depth, Job, JobType, Prisma } from "../prisma/client/client.ts";
 import type { Announcements } from "./events.ts";
 import { now, type Transaction } from "./hub.ts";
 import { newId } from "./ids.ts";
@@ -12,11 +12,15 @@ export interface NewJob {
   readonly scheduleId?: string;
   readonly slotAt?: Date | null;
   readonly targetSnapshotId?: string;
+  /** Of a check. */
+  readonly verifyDepth?: Depth;
   readonly targetWorkerId?: string | null;
   readonly priority?: number;
   readonly maxAttempts?: number;
   /** Not to be claimed before this. */
   readonly notBefore?: Date;
+  /** Nor from this on. */
+  readonly windowEndsAt?: Date | null;
 }
 
 /** Makes a queued job and its doorbell in the caller's transaction: both exist, or neither. */

@@ -119,14 +119,19 @@ export async function refuseMoreSources(
 }
 
 /**
- * Whether the tenant is within its limit with the job that the caller has just set running. The lock makes claimers of one tenant
+ * Whether the tenant is within its limit with the job that the caller has just set running; checks of snapshots, which take a place of
+ * their own in a worker, do not count. The lock makes claimers of one tenant
  * count one after the other, each seeing what the one before it took; it is held to the end of the transaction.
  */
 export async function isWithinRunningJobs(tx: Transaction, tenantId: string): Promise<boolean> {
   const { maxRunningJobs } = await tx.tenant.findUniqueOrThrow({ where: { id: tenantId } });
   if (maxRunningJobs === null) return true;
   await tx.$queryRaw`SELECT 1 AS held FROM pg_advisory_xact_lock(hashtextextended(${`jobs of ${tenantId}`}, 0))`;
-  return (await tx.job.count({ where: { tenantId, status: { in: ["RUNNING", "FINALIZING"] } } })) <= maxRunningJobs;
+  return (
+    (await tx.job.count({
+      where: { tenantId, type: { not: "VERIFY" }, status: { in: ["RUNNING", "FINALIZING"] } },
+    })) <= maxRunningJobs
+  );
 }
 
 function facts({ plan, maxSources, maxBytes, maxRunningJobs }: Tenant) {

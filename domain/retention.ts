@@ -22,12 +22,14 @@ import { refuseSuspended } from "./tenants.ts";
 
 type Scheduled = Pick<Schedule, "sourceId" | "timezone"> & { readonly policy: RetentionPolicy };
 
-/** The snapshots of some sources that retention has a say in: completed ones, whose deletion nobody asked for yet. */
+/** The snapshots of some sources that retention has a say in: good and damaged ones, whose deletion nobody asked for yet. */
 async function candidatesOf(db: Transaction, sourceIds: readonly string[]): Promise<Map<string, Candidate[]>> {
   const sourceId = { in: [...sourceIds] };
   const found = await db.snapshot.findMany({
-    where: { sourceId, status: "COMPLETED", deletionDueAt: null },
-    select: { id: true, sourceId: true, createdAt: true, partial: true, pinned: true },
+    where: { sourceId, status: { in: ["COMPLETED", "CORRUPT"] }, deletionDueAt: null },
+    select: {
+      ...{ id: true, sourceId: true, status: true, createdAt: true, partial: true, pinned: true, damagedAt: true },
+    },
   });
   const restores = await db.restore.findMany({
     where: { status: "PREPARING", snapshot: { sourceId } },
@@ -35,8 +37,14 @@ async function candidatesOf(db: Transaction, sourceIds: readonly string[]): Prom
   });
   const restored = new Set(restores.map(({ snapshotId }) => snapshotId));
   const candidates = new Map<string, Candidate[]>(sourceIds.map((id) => [id, []]));
-  for (const { sourceId: of, ...each } of found)
-    candidates.get(of)?.push({ ...each, beingRestored: restored.has(each.id) });
+  const at = await now(db);
+  for (const { sourceId: of, status, damagedAt, ...each } of found)
+    candidates.get(of)?.push({
+      ...each,
+      beingRestored: restored.has(each.id),
+      // An older hub marks what is damaged without saying since when.
+      damagedAt: status === "CORRUPT" ? (damagedAt ?? at) : null,
+    });
   return candidates;
 }
 
@@ -53,7 +61,7 @@ async function policiesOf(db: Transaction, sourceIds: readonly string[]): Promis
   return policies;
 }
 
-/** Why each snapshot of these sources is kept, by its id. What is about to be deleted, or is no good, has no reason. */
+/** Why each snapshot of these sources is kept, by its id. What is about to be deleted, or is missing, has no reason. */
 export async function findKeepReasons(hub: Hub, sourceIds: readonly string[]): Promise<Map<string, KeepReason[]>> {
   const candidates = await candidatesOf(hub.db, sourceIds);
   const policies = await policiesOf(hub.db, sourceIds);
@@ -211,7 +219,7 @@ async function retainSome(
 /** Null where somebody was quicker: it is pinned, being restored, or on its way out already. */
 async function deleteUnkept(tx: Transaction, announce: Announcements, snapshotId: string): Promise<Job | null> {
   const snapshot = await lockSnapshot(tx, snapshotId);
-  if (snapshot.status !== "COMPLETED" || snapshot.deletionDueAt) return null;
+  if (!["COMPLETED", "CORRUPT"].includes(snapshot.status) || snapshot.deletionDueAt) return null;
   try {
     return await queueDeletion(tx, announce, snapshot);
   } catch (error) {

@@ -9,6 +9,7 @@ import { newId } from "./ids.ts";
 import { parseInput } from "./input.ts";
 import type { Verb } from "./rules/permissions.ts";
 import { parsePolicy, type RetentionPolicy, retentionPolicyInput, withoutNulls } from "./rules/retention.ts";
+import { jitterFault, planRun } from "./rules/run-plan.ts";
 import { nextSlot, nextSlots, type Timetable, timetableFault } from "./rules/schedule.ts";
 import { holdSource, requireSource } from "./sources.ts";
 import { refuseSuspended } from "./tenants.ts";
@@ -18,11 +19,19 @@ export interface TimetableInput {
   readonly cron?: string | null | undefined;
   readonly intervalMinutes?: number | null | undefined;
   readonly timezone?: string | null | undefined;
+  /** Times of the day, `22:00`; twice the same: no window. */
+  readonly window?: { readonly from: string; readonly to: string } | null | undefined;
+}
+
+/** How its runs are made of its slots. */
+interface RunInput {
+  readonly jitterMinutes?: number | null | undefined;
+  readonly missedRuns?: Schedule["missedRuns"] | null | undefined;
 }
 
 type PolicyInput = { readonly [Rule in keyof RetentionPolicy]?: number | null | undefined };
 
-export interface CreateScheduleInput extends TimetableInput {
+export interface CreateScheduleInput extends TimetableInput, RunInput {
   readonly sourceId: string;
   readonly retention?: PolicyInput | null | undefined;
 }
@@ -32,6 +41,7 @@ export async function createSchedule(hub: Hub, actor: Actor, input: CreateSchedu
   const { tenantId, id: sourceId } = source;
   authorize(actor, tenantId, "createSchedule");
   const timetable = parseTimetable(input);
+  const jitterMinutes = parseJitter(timetable, input.jitterMinutes ?? 0);
   const retention = parseRetention(input.retention ?? {});
   return transact(hub, async (tx) => {
     await refuseSuspended(tx, tenantId);
@@ -43,6 +53,8 @@ export async function createSchedule(hub: Hub, actor: Actor, input: CreateSchedu
         tenantId,
         sourceId,
         ...timetable,
+        jitterMinutes,
+        ...(input.missedRuns && { missedRuns: input.missedRuns }),
         retention,
         nextRunAt: nextSlot(timetable, at),
       },
@@ -57,7 +69,7 @@ export async function createSchedule(hub: Hub, actor: Actor, input: CreateSchedu
   });
 }
 
-export interface UpdateScheduleInput extends TimetableInput {
+export interface UpdateScheduleInput extends TimetableInput, RunInput {
   readonly scheduleId: string;
   readonly retention?: PolicyInput | null | undefined;
 }
@@ -76,15 +88,15 @@ export async function updateSchedule(
   return transact(hub, async (tx) => {
     const before = await lockSchedule(tx, scheduleId);
     const timetable = parseTimetable(changedTimetable(before, input));
-    const moved =
-      timetable.cron !== before.cron ||
-      timetable.intervalMinutes !== before.intervalMinutes ||
-      timetable.timezone !== before.timezone;
-    const isDue = moved && before.status === "ENABLED";
+    const jitterMinutes = parseJitter(timetable, input.jitterMinutes ?? before.jitterMinutes);
+    const isMoved = timetableKeys.some((key) => timetable[key] !== before[key]);
+    const isDue = isMoved && before.status === "ENABLED";
     const schedule = await tx.schedule.update({
       where: { id: scheduleId },
       data: {
         ...timetable,
+        jitterMinutes,
+        ...(input.missedRuns && { missedRuns: input.missedRuns }),
         ...(retention !== undefined && { retention }),
         ...(isDue && { nextRunAt: nextSlot(timetable, await now(tx)) }),
       },
@@ -173,6 +185,17 @@ export async function nextRuns(hub: Hub, schedule: Schedule, count: number): Pro
   return schedule.status === "ENABLED" ? nextSlots(schedule, await now(hub.db), countOfRuns(count)) : [];
 }
 
+/** The same, each with when it may begin. */
+export async function plannedRuns(hub: Hub, schedule: Schedule, count: number): Promise<PlannedRun[]> {
+  const slots = await nextRuns(hub, schedule, count);
+  return slots.map((slotAt) => ({ slotAt, notBefore: planRun(schedule, slotAt, slotAt).notBefore }));
+}
+
+export interface PlannedRun {
+  readonly slotAt: Date;
+  readonly notBefore: Date;
+}
+
 /** When something would be due. Throws `InvalidInputError` for what no schedule could be made of. */
 export async function previewSchedule(hub: Hub, input: TimetableInput, count: number): Promise<Date[]> {
   return nextSlots(parseTimetable(input), await now(hub.db), countOfRuns(count));
@@ -183,21 +206,48 @@ function countOfRuns(count: number): number {
   throw new InvalidInputError([{ path: "first", message: "Ask for 1 to 50 runs at once." }]);
 }
 
+const timetableKeys = ["cron", "intervalMinutes", "timezone", "windowFrom", "windowTo"] as const;
+
 /** Throws `InvalidInputError`. */
-function parseTimetable({ cron, intervalMinutes, timezone }: TimetableInput): Timetable {
+function parseTimetable({ cron, intervalMinutes, timezone, window }: TimetableInput): Required<Timetable> {
+  const isOpen = !window || window.from === window.to;
   const timetable = {
     cron: cron?.trim() ?? null,
     intervalMinutes: intervalMinutes ?? null,
     timezone: timezone ?? "UTC",
+    windowFrom: isOpen ? null : window.from,
+    windowTo: isOpen ? null : window.to,
   };
-  const fault = timetableFault(timetable);
-  if (fault) throw new InvalidInputError([{ path: "", message: fault }]);
+  refuse("", timetableFault(timetable));
   return timetable;
 }
 
-function changedTimetable(before: Timetable, { cron, intervalMinutes, timezone }: TimetableInput): TimetableInput {
+/** Throws `InvalidInputError`. */
+function parseJitter(timetable: Timetable, jitterMinutes: number): number {
+  refuse("jitterMinutes", jitterFault(timetable, jitterMinutes));
+  return jitterMinutes;
+}
+
+function refuse(path: string, fault: string | null): void {
+  if (fault !== null) throw new InvalidInputError([{ path, message: fault }]);
+}
+
+function changedTimetable(
+  before: Schedule,
+  { cron, intervalMinutes, timezone, window }: TimetableInput,
+): TimetableInput {
   const kept = cron == null && intervalMinutes == null ? before : { cron, intervalMinutes };
-  return { cron: kept.cron, intervalMinutes: kept.intervalMinutes, timezone: timezone ?? before.timezone };
+  return {
+    cron: kept.cron,
+    intervalMinutes: kept.intervalMinutes,
+    timezone: timezone ?? before.timezone,
+    window: window ?? windowIn(before),
+  };
+}
+
+/** The times between which runs may begin; null: all day. */
+export function windowIn({ windowFrom: from, windowTo: to }: Schedule): { from: string; to: string } | null {
+  return from === null || to === null ? null : { from, to };
 }
 
 /** Without the rules that were left out. Throws `InvalidInputError`. */
@@ -208,8 +258,16 @@ function parseRetention(input: PolicyInput): RetentionPolicy {
   throw new InvalidInputError([{ path: "retention.minAgeDays", message: "The least age is not above the greatest." }]);
 }
 
-function facts({ cron, intervalMinutes, timezone, retention }: Schedule): Prisma.InputJsonObject {
-  return { cron, intervalMinutes, timezone, retention: parsePolicy(retention) };
+function facts(schedule: Schedule): Prisma.InputJsonObject {
+  const { cron, intervalMinutes, timezone, jitterMinutes, missedRuns, retention } = schedule;
+  return {
+    ...{ cron, intervalMinutes, timezone },
+    // What is as it always was needs no words.
+    ...(jitterMinutes !== 0 && { jitterMinutes }),
+    ...(schedule.windowFrom !== null && { window: windowIn(schedule) }),
+    ...(missedRuns !== "CATCH_UP" && { missedRuns }),
+    retention: parsePolicy(retention),
+  };
 }
 
 async function requireSchedule(hub: Hub, actor: Actor, id: string, verb: Verb): Promise<Schedule> {

@@ -39,6 +39,18 @@ export const settings = {
     ...{ default: 360, minimum: 1, maximum: 20_160 },
     description: "How long one attempt at preparing a download may take, in minutes.",
   },
+  scrub_interval_days: {
+    ...{ default: 7, minimum: 0, maximum: 365 },
+    description: "Within how many days the stored bytes of every snapshot are checked again; 0: never.",
+  },
+  drill_interval_days: {
+    ...{ default: 7, minimum: 0, maximum: 365 },
+    description: "How often one snapshot of each source is opened for real to prove that it can be, in days; 0: never.",
+  },
+  scrub_rate_mb_per_second: {
+    ...{ default: 32, minimum: 0, maximum: 100_000 },
+    description: "How fast one process reads snapshots to check them, in MiB a second; 0: as fast as it can.",
+  },
 } as const satisfies Record<string, Terms>;
 
 export type SettingKey = keyof typeof settings;

@@ -23,14 +23,29 @@ export interface CreateSourceInput {
   /** As a test showed them, `SHA256:…`, and as the customer accepted them: the source need not be tested again. */
   readonly hostKey?: string | null | undefined;
   readonly jumpHostKey?: string | null | undefined;
+  /** Its backups read no faster; null, as without it: as fast as they can. */
+  readonly maxBytesPerSecond?: bigint | number | null | undefined;
 }
+
+/** The least is what keeps a source from looking stalled; the most is 1 TiB a second. */
+const rateInput = z.coerce
+  .bigint()
+  .min(65_536n, "At least 65536 bytes a second.")
+  .max(2n ** 40n, "At most 1 TiB a second.")
+  .nullable();
 
 export async function createSource(hub: Hub, actor: Actor, input: CreateSourceInput): Promise<Source> {
   const { tenantId, type } = input;
   authorize(actor, tenantId, "createSource");
-  const { name, config, ...keys } = parseInput(
-    z.object({ name: nameInput, config: sourceConfig[type], hostKey: pinInput, jumpHostKey: pinInput }),
-    input,
+  const { name, config, maxBytesPerSecond, ...keys } = parseInput(
+    z.object({
+      name: nameInput,
+      config: sourceConfig[type],
+      hostKey: pinInput,
+      jumpHostKey: pinInput,
+      maxBytesPerSecond: rateInput,
+    }),
+    { ...input, maxBytesPerSecond: input.maxBytesPerSecond ?? null },
   );
   refuseHosts(hub, type, config);
   return transact(hub, async (tx) => {
@@ -38,13 +53,16 @@ export async function createSource(hub: Hub, actor: Actor, input: CreateSourceIn
     await refuseMoreSources(tx, tenant);
     const credentialId = await ownCredential(tx, tenantId, input.credentialId);
     const source = await tx.source.create({
-      data: { id: newId("source", await now(tx)), tenantId, type, name, config: stored(config), credentialId, ...keys },
+      data: {
+        ...{ id: newId("source", await now(tx)), tenantId, type, name, config: stored(config), credentialId, ...keys },
+        maxBytesPerSecond,
+      },
     });
     await audit(tx, actor, {
       tenantId,
       verb: "createSource",
       objectId: source.id,
-      after: { type, name, config: stored(config), credentialId, ...given(keys) },
+      after: { type, name, config: stored(config), credentialId, ...given(keys), ...rated(maxBytesPerSecond) },
     });
     return source;
   });
@@ -55,6 +73,8 @@ export interface UpdateSourceInput {
   readonly name?: string | null | undefined;
   readonly config?: unknown;
   readonly credentialId?: string | null | undefined;
+  /** Null lifts the limit. */
+  readonly maxBytesPerSecond?: bigint | number | null | undefined;
 }
 
 /** Changes what is given and keeps the rest. Another host or port forgets the pinned host key: it was another machine's. */
@@ -62,9 +82,15 @@ export async function updateSource(hub: Hub, actor: Actor, input: UpdateSourceIn
   const found = await requireSource(hub, actor, input.sourceId);
   authorize(actor, found.tenantId, "updateSource");
   const { tenantId } = found;
-  const changes = parseInput(z.object({ name: nameInput.optional(), config: sourceConfig[found.type].optional() }), {
+  const wanted = z.object({
+    name: nameInput.optional(),
+    config: sourceConfig[found.type].optional(),
+    maxBytesPerSecond: rateInput.optional(),
+  });
+  const changes = parseInput(wanted, {
     name: input.name ?? undefined,
     config: input.config ?? undefined,
+    maxBytesPerSecond: input.maxBytesPerSecond,
   });
   if (changes.config !== undefined) refuseHosts(hub, found.type, changes.config);
   return transact(hub, async (tx) => {
@@ -74,6 +100,7 @@ export async function updateSource(hub: Hub, actor: Actor, input: UpdateSourceIn
         ...(changes.name !== undefined && { name: changes.name }),
         ...(changes.config !== undefined && { config: stored(changes.config) }),
         ...(changes.config !== undefined && forgottenKeys(found, changes.config)),
+        ...(changes.maxBytesPerSecond !== undefined && { maxBytesPerSecond: changes.maxBytesPerSecond }),
         ...(input.credentialId && { credentialId: await ownCredential(tx, tenantId, input.credentialId) }),
       },
     });
@@ -178,5 +205,11 @@ export function facts(source: Source): Prisma.InputJsonObject {
     name: source.name,
     config: source.config ?? Prisma.JsonNull,
     credentialId: source.credentialId,
+    ...rated(source.maxBytesPerSecond),
   } as Prisma.InputJsonObject;
+}
+
+/** Only where there is one: most sources have none. */
+function rated(maxBytesPerSecond: bigint | null): { maxBytesPerSecond?: string } {
+  return maxBytesPerSecond === null ? {} : { maxBytesPerSecond: String(maxBytesPerSecond) };
 }

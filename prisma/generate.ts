@@ -1,6 +1,6 @@
 // Generates the Prisma client and the Pothos types from schema.prisma, offline. Says nothing where all went well.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -26,7 +26,20 @@ function generate(): string | null {
   });
   if (run.status !== 0) return `${run.stdout ?? ""}${run.stderr ?? ""}${run.error?.message ?? ""}`;
   const missing = ["prisma/client/client.ts", "prisma/pothos.ts"].find((path) => !existsSync(join(root, path)));
-  return missing ? `${missing} was not written.\n${run.stdout}` : null;
+  if (missing) return `${missing} was not written.\n${run.stdout}`;
+  return leaveTimeToPostgres() ? null : "The client holds no schema in which now() could be left to Postgres.";
+}
+
+/**
+ * For `@default(now())` the client would fill in the clock of the hub's machine, and a job would wait for that machine's idea of now.
+ * In the client's own copy of the schema it is the database's business, so that the column's default counts. Not in schema.prisma:
+ * there it says the same, and reads better.
+ */
+function leaveTimeToPostgres(): boolean {
+  const file = join(root, "prisma/client/internal/class.ts");
+  const text = readFileSync(file, "utf8");
+  writeFileSync(file, text.replaceAll("@default(now())", "@default(dbgenerated())"));
+  return text.includes("@default(now())");
 }
 
 const failure = generate();

@@ -56,7 +56,7 @@ export class Admission {
         publicKey: identity.publicKey,
         capabilities: {
           version,
-          jobTypes: ["RESTORE"],
+          jobTypes: ["RESTORE", "VERIFY"],
           sourceTypes: [],
           tools: { node: process.version },
           readsStoresOf: stores,

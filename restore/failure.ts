@@ -1,5 +1,6 @@
 // Says why a download could not be prepared: for every error one code of the closed list and one sentence for the customer.
 import { ArtifactError, ExportError, StorageError } from "#artifact/node";
+import { DamageError } from "../clients/hub/damage-error.ts";
 import { HubError } from "../clients/hub/hub-error.ts";
 import { JobCanceledError, JobOverdueError, LeaseLostError } from "../clients/hub/keep-alive/lease.ts";
 
@@ -24,6 +25,8 @@ export interface Failure {
   readonly code: FailureCode;
   /** A sentence that a customer can act on. */
   readonly message: string;
+  /** Nothing of the snapshot is stored. */
+  readonly missing?: boolean;
 }
 
 /** A download that this service refuses to prepare, with a sentence of its own. */
@@ -40,12 +43,15 @@ export class PreparationError extends Error {
 /** Total: what has no name here is `TIMEOUT`, which the hub tries again. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof PreparationError) return failure(error.code, error.message);
+  if (error instanceof DamageError) return { ...failure("ARTIFACT_CORRUPT", error.message), missing: error.missing };
   if (error instanceof ExportError)
     return failure(error.code === "NOT_FOUND" ? "PATH_NOT_FOUND" : "QUOTA_EXCEEDED", error.message);
   if (error instanceof LeaseLostError || error instanceof JobCanceledError) return failure(error.code);
   if (error instanceof JobOverdueError) return failure(error.code, error.message);
   if (error instanceof ArtifactError) return artifactFailure(error.code);
   if (error instanceof StorageError) return failure(error.code === "DISK_FULL" ? error.code : "STORAGE_UNAVAILABLE");
+  // The hub's own sentence names the key.
+  if (error instanceof HubError && error.code === "KEY_UNAVAILABLE") return failure(error.code, error.message);
   if (error instanceof HubError && Object.hasOwn(sentences, error.code)) return failure(error.code as FailureCode);
   return failure(isDiskFull(error) ? "DISK_FULL" : "TIMEOUT");
 }

@@ -25,6 +25,7 @@ import { PreparedDownloads } from "./prepared.ts";
 import { Stores } from "./stores.ts";
 import { Arrivals } from "./transfer.ts";
 import { Upkeep } from "./upkeep.ts";
+import { type CheckJob, verifySnapshot } from "./verify-snapshot.ts";
 
 export interface RestoreService extends AsyncDisposable {
   /** Where downloads are served. */
@@ -34,6 +35,7 @@ export interface RestoreService extends AsyncDisposable {
 const attendMs = 2_000;
 /** Somebody waits for the download, and the doorbell rings at the worker whose store holds the snapshot. */
 const pollMs = 2_000;
+const checkPollMs = 5_000;
 const drainMs = 10_000;
 
 /**
@@ -87,12 +89,32 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
         }),
     }),
   );
-  const onRing = (jobId: string) => {
+  // Checks take a place of their own, so that nobody waits for them, and give it up at once.
+  const checks = starting.use(
+    takeClaims<CheckJob>({
+      ...{ atOnce: 1, pollMs: checkPollMs, drainMs: 0, log },
+      async claim() {
+        if (admission.heartbeatSeconds === null) return null;
+        const job = await hub.claimJob({ types: ["VERIFY"] });
+        return job?.snapshot && job.check ? { ...job, snapshot: job.snapshot, check: job.check } : null;
+      },
+      perform: (job, stopping) =>
+        carryJob(job, (claimed, ending) => verifySnapshot(workshop, claimed, ending), {
+          ...{ hub, keepAlive, stopping, log, failureOf },
+          heartbeatSeconds: admission.heartbeatSeconds ?? job.leaseSeconds / 4,
+        }),
+    }),
+  );
+  const look = () => {
     claims.ring();
+    checks.ring();
+  };
+  const onRing = (jobId: string) => {
+    look();
     keepAlive.attend(jobId);
   };
   starting.use(await listenForDoorbell({ redisUrl, workerId, onRing, log }));
-  starting.use(attend({ admission, upkeep, log, onAdmitted: () => claims.ring() }));
+  starting.use(attend({ admission, upkeep, log, onAdmitted: look }));
   starting.defer(() => admission.drain().catch((error) => log.warn({ err: error }, "could not say goodbye")));
 
   starting.defer(() => http.drain());

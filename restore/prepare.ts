@@ -1,16 +1,10 @@
 // Prepares one download: opens the snapshot, writes what was asked for out of sight, and publishes it once all of it is proven.
-import { createHash } from "node:crypto";
-import { identityToRecipient } from "age-encryption";
-import * as z from "zod";
 import {
-  ArtifactError,
   type ArtifactPlace,
   isEverything,
-  localStorage,
   type OpenedArtifact,
   openArtifact,
   selectEntries,
-  snapshotDirectory,
   tar,
   zip,
 } from "#artifact/node";
@@ -20,10 +14,10 @@ import { HubError } from "../clients/hub/hub-error.ts";
 import type { ProcessIdentity } from "../clients/hub/identity.ts";
 import type { JobProgress, ProgressChannel } from "../clients/hub/progress-channel.ts";
 import { type ArchiveFile, tooLarge, writeArchive } from "./archive-file.ts";
-import { PreparationError } from "./failure.ts";
 import type { Draft, PreparedDownloads } from "./prepared.ts";
 import { Progress } from "./progress.ts";
 import { openSealed } from "./sealed-file.ts";
+import { claimKeys, namingKeys, placeOf, retryForMs } from "./stored-snapshot.ts";
 import type { Stores } from "./stores.ts";
 
 export interface Workshop {
@@ -38,11 +32,6 @@ export interface RestoreJob extends ClaimedJob {
   readonly snapshot: NonNullable<ClaimedJob["snapshot"]>;
   readonly restore: NonNullable<ClaimedJob["restore"]>;
 }
-
-const secretsSchema = z.object({ identities: z.array(z.string()).min(1) });
-
-/** For how long a stumbling hub is asked again; the lease ends it sooner where that is lost. */
-const retryForMs = 120_000;
 
 /**
  * Resolves when the hub has noted the download as ready. Whatever it throws, nothing of the snapshot is served, unless the hub could
@@ -80,11 +69,9 @@ async function writeOpened(
   draft: Draft,
   signal: AbortSignal,
 ): Promise<ArchiveFile> {
-  const { jobId, leaseEpoch } = job;
-  const { sealed } = await workshop.hub.claimSecrets({ jobId, leaseEpoch }, { signal, retryForMs });
-  const { identities } = secretsSchema.parse(await workshop.identity.open(sealed));
+  const identities = await claimKeys(workshop, job, signal);
   faultPoint("restore.keys-opened");
-  const artifact = await openSnapshot({ ...placeOf(workshop, job), signal }, identities);
+  const artifact = await openSnapshot({ ...placeOf(workshop.stores, job), signal }, identities);
   try {
     return await writeEntries(workshop, job, { artifact, draft, signal });
   } finally {
@@ -100,7 +87,7 @@ async function writeSealed(
   signal: AbortSignal,
 ): Promise<ArchiveFile> {
   const maxBytes = mostBytes(job.restore);
-  const { size, bytes } = await openSealed({ ...placeOf(workshop, job), signal });
+  const { size, bytes } = await openSealed({ ...placeOf(workshop.stores, job), signal });
   if (size > maxBytes) throw tooLarge(maxBytes);
   const { jobId, leaseEpoch } = job;
   const publish = (news: JobProgress) => workshop.progress.publish(jobId, news);
@@ -113,34 +100,12 @@ function mostBytes({ maxDownloadBytes }: RestoreJob["restore"]): number {
   return Number(maxDownloadBytes ?? 0) || Number.POSITIVE_INFINITY;
 }
 
-/** Throws `PreparationError` where the storage is not one of ours. */
-function placeOf({ stores }: Workshop, { tenantId, snapshot }: RestoreJob) {
-  const base = snapshot.storageWorkerId ? stores.baseOf(snapshot.storageWorkerId) : undefined;
-  if (base === undefined)
-    throw new PreparationError("STORAGE_UNAVAILABLE", "The storage that holds this snapshot is not attached here.");
-  const { sourceId, snapshotId, manifestSha256 } = snapshot;
-  return {
-    storage: localStorage(base),
-    directory: snapshotDirectory({ tenantId, sourceId, snapshotId }),
-    manifestSha256,
-  };
-}
-
 async function openSnapshot(place: ArtifactPlace, identities: string[]): Promise<OpenedArtifact> {
   try {
     return await openArtifact({ ...place, identities });
   } catch (cause) {
-    if (!(cause instanceof ArtifactError && cause.code === "KEY_UNAVAILABLE")) throw cause;
-    const keys = await Promise.all(identities.map(fingerprint));
-    const message = `This snapshot does not open with the key that is kept for it (${keys.join(", ")}).`;
-    throw new PreparationError("KEY_UNAVAILABLE", message, { cause });
+    throw await namingKeys(cause, identities);
   }
-}
-
-/** As manifests name a recipient. */
-async function fingerprint(identity: string): Promise<string> {
-  const recipient = await identityToRecipient(identity).catch(() => "");
-  return recipient ? `sha256:${createHash("sha256").update(recipient).digest("hex")}` : "not a key";
 }
 
 async function writeEntries(

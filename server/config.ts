@@ -6,12 +6,35 @@ const seconds = (fallback: number) => z.coerce.number().positive().default(fallb
 const count = (fallback: number, least = 1) => z.coerce.number().int().min(least).default(fallback);
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 
-const kek = z.base64("HUB_ENCRYPTION_KEK is not base64.").transform((text, context) => {
+const newKek = "openssl rand -base64 32";
+
+const kek = z
+  .string(`HUB_ENCRYPTION_KEK is not set: it is the key that all secrets are sealed with (a new one: ${newKek}).`)
+  .transform((text, context) => keyOf(text, "HUB_ENCRYPTION_KEK", context));
+
+const previousKeks = z
+  .string()
+  .default("")
+  .transform((list, context) =>
+    listOf(list).map((each, n) => keyOf(each, `Number ${n + 1} of HUB_ENCRYPTION_PREVIOUS_KEKS`, context)),
+  );
+
+/** 32 bytes; says what is wrong with any other, and repeats nothing of it. */
+function keyOf(text: string, name: string, context: z.RefinementCtx): Uint8Array {
+  const isBase64 = z.base64().safeParse(text.trim()).success;
   const bytes = Buffer.from(text, "base64");
-  if (bytes.byteLength !== 32)
-    context.addIssue(`HUB_ENCRYPTION_KEK holds ${bytes.byteLength} bytes; it has to be 32, base64-encoded.`);
+  if (!isBase64) context.addIssue(`${name} is not base64 (a new one: ${newKek}).`);
+  else if (bytes.byteLength !== 32)
+    context.addIssue(
+      `${name} holds ${bytes.byteLength} bytes; it has to be 32, base64-encoded (a new one: ${newKek}).`,
+    );
   return new Uint8Array(bytes);
-});
+}
+
+const listOf = (list: string) => list.split(",").flatMap((each) => each.trim() || []);
+
+/** The KEKs, the one that seals first; `_FILE` and lists as everywhere in the hub's environment. */
+export const kekEnvironment = { HUB_ENCRYPTION_KEK: kek, HUB_ENCRYPTION_PREVIOUS_KEKS: previousKeks };
 
 const environment = z.object({
   DATABASE_URL: z.url("DATABASE_URL is not an address such as postgres://user:password@host:5432/database."),
@@ -23,14 +46,15 @@ const environment = z.object({
   HUB_JWT_PREVIOUS_SECRETS: z
     .string()
     .default("")
-    .transform((list) => list.split(",").flatMap((each) => each.trim() || []))
+    .transform(listOf)
     .refine((list) => list.every((each) => each.length >= 32), "Each of them has to have at least 32 characters."),
-  HUB_ENCRYPTION_KEK: kek,
+  ...kekEnvironment,
   HUB_AUTO_MIGRATE: z.stringbool().default(true),
   HUB_CORS_ORIGINS: z.string().default(""),
   HUB_OWNER_EMAIL: z.email().default("owner@xvault.local"),
   HUB_LEASE_SECONDS: seconds(60),
   HUB_HEARTBEAT_SECONDS: seconds(15),
+  HUB_INVENTORY_SECONDS: seconds(3600),
   HUB_ACCESS_TOKEN_MINUTES: z.coerce.number().positive().max(1440).default(15),
   HUB_SESSION_HOURS: z.coerce.number().positive().default(720),
   HUB_PASSWORD_TRIES: z.coerce.number().int().min(1).default(10),
@@ -63,12 +87,16 @@ export interface HubConfig {
   readonly jwtPreviousSecrets: readonly string[];
   /** 32 bytes. */
   readonly kek: Uint8Array;
+  /** Others that secrets may be sealed with, 32 bytes each: they open, and seal nothing. */
+  readonly previousKeks: readonly Uint8Array[];
   readonly autoMigrate: boolean;
   /** Web origins that may call the public surface from a browser. */
   readonly corsOrigins: readonly string[];
   readonly ownerEmail: string;
   readonly leaseSeconds: number;
   readonly heartbeatSeconds: number;
+  /** How often a worker compares its store with the database. */
+  readonly inventorySeconds: number;
   /** How long an access token is good for. */
   readonly accessTokenMinutes: number;
   /** How long a session lasts without being refreshed. */
@@ -114,6 +142,7 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
     HUB_JWT_SECRET: secret(env, "HUB_JWT_SECRET"),
     HUB_JWT_PREVIOUS_SECRETS: secret(env, "HUB_JWT_PREVIOUS_SECRETS"),
     HUB_ENCRYPTION_KEK: secret(env, "HUB_ENCRYPTION_KEK"),
+    HUB_ENCRYPTION_PREVIOUS_KEKS: secret(env, "HUB_ENCRYPTION_PREVIOUS_KEKS"),
     DATABASE_URL: secret(env, "DATABASE_URL"),
     REDIS_URL: secret(env, "REDIS_URL"),
   });
@@ -129,11 +158,13 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
     jwtSecret: values.HUB_JWT_SECRET,
     jwtPreviousSecrets: values.HUB_JWT_PREVIOUS_SECRETS,
     kek: values.HUB_ENCRYPTION_KEK,
+    previousKeks: values.HUB_ENCRYPTION_PREVIOUS_KEKS,
     autoMigrate: values.HUB_AUTO_MIGRATE,
     corsOrigins: values.HUB_CORS_ORIGINS.split(",").filter((origin) => origin !== ""),
     ownerEmail: values.HUB_OWNER_EMAIL,
     leaseSeconds: values.HUB_LEASE_SECONDS,
     heartbeatSeconds: values.HUB_HEARTBEAT_SECONDS,
+    inventorySeconds: values.HUB_INVENTORY_SECONDS,
     accessTokenMinutes: values.HUB_ACCESS_TOKEN_MINUTES,
     sessionHours: values.HUB_SESSION_HOURS,
     passwordTries: values.HUB_PASSWORD_TRIES,
@@ -167,7 +198,8 @@ function networks(list: string): string[] {
     .filter((network) => network !== "");
 }
 
-function secret(env: NodeJS.ProcessEnv, name: string): string | undefined {
+/** The value of a secret, or of the file that `NAME_FILE` names. */
+export function secret(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const file = env[`${name}_FILE`];
   return file ? readFileSync(file, "utf8").trim() : env[name];
 }

@@ -1,6 +1,7 @@
 // Puts a hub together: database, vault, live feed, doorbell, upkeep, and the two surfaces. The one place where all of it meets.
 import type { Logger } from "pino";
 import type { Hub } from "../domain/hub.ts";
+import { registerKek } from "../domain/keks.ts";
 import { openVault } from "../domain/vault.ts";
 import { connectDatabase } from "../prisma/connect.ts";
 import { migrate } from "../prisma/migrate.ts";
@@ -45,7 +46,7 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
     platform: db,
     wall,
     rates,
-    vault: openVault(config.kek),
+    vault: openVault(config.kek, config.previousKeks),
     announce: {
       jobChanged: (jobId, tenantId) => live.jobChanged(jobId, tenantId),
       snapshotsChanged: (tenantId) => live.snapshotsChanged(tenantId),
@@ -55,6 +56,7 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
     terms: {
       leaseSeconds: config.leaseSeconds,
       heartbeatSeconds: config.heartbeatSeconds,
+      inventorySeconds: config.inventorySeconds,
       retryDelaysSeconds: config.retryDelaysSeconds,
       lostDelaysSeconds: config.lostDelaysSeconds,
       allowedNetworks: config.allowedNetworks,
@@ -64,6 +66,7 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
       passwordTries: config.passwordTries,
     },
   };
+  await registerKek(hub);
   const firstOwner = await createFirstOwner(hub, config.ownerEmail);
   const retentionEverySeconds = config.retentionIntervalHours * 3600;
   started.use(startUpkeep(hub, { log, everySeconds: config.sweepSeconds, retentionEverySeconds }));

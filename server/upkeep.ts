@@ -1,6 +1,7 @@
 // What the hub does without being asked: due schedules, silent workers, expired links, retention. Every hub may run it at the same time.
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
+import { runDueChecks } from "../domain/checks.ts";
 import { runDueSchedules } from "../domain/due-schedules.ts";
 import type { Hub } from "../domain/hub.ts";
 import { sweepLeases } from "../domain/leases.ts";
@@ -8,20 +9,27 @@ import { sweepOverdue } from "../domain/overdue.ts";
 import { expireRestores } from "../domain/restores.ts";
 import { runDueRetention } from "../domain/retention.ts";
 import { purgeTenants } from "../domain/tenant-purge.ts";
+import { noteWaits } from "../domain/waiting.ts";
+import { deferLateRuns } from "../domain/waiting-backups.ts";
 import { markOfflineWorkers } from "../domain/workers.ts";
 
 const duties = {
   runDueSchedules,
+  deferLateRuns,
   sweepLeases,
   sweepOverdue,
   expireRestores,
   markOfflineWorkers,
+  noteWaits,
   purgeTenants,
 } as const;
 
 /** What takes its time and is in no hurry. Begins when a hub that has just started has had time for everything else. */
 const slowDuties = { runDueRetention } as const;
 const slowStartSeconds = 30;
+
+const checkDuties = { runDueChecks } as const;
+const checksEverySeconds = 60;
 
 export interface UpkeepTerms {
   readonly log: Logger;
@@ -50,6 +58,7 @@ export function startUpkeep(hub: Hub, { log, everySeconds, retentionEverySeconds
   const rounds = [
     goRounds(duties, everySeconds),
     wait(slowStartSeconds).then(() => goRounds(slowDuties, retentionEverySeconds)),
+    wait(slowStartSeconds).then(() => goRounds(checkDuties, checksEverySeconds)),
   ];
   return {
     async [Symbol.asyncDispose]() {

@@ -7,7 +7,9 @@ import type { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { nativeCryptoAvailable } from "./native-crypto-check.ts";
 import { servedJobTypes } from "./perform.ts";
+import type { Room } from "./room.ts";
 import { servedSourceTypes } from "./sources/kinds.ts";
+import { findTools } from "./tools.ts";
 
 /** The half minute of a process that goes down is for its jobs. */
 const goodbyeMs = 2_000;
@@ -18,6 +20,8 @@ export interface AdmissionTerms {
   readonly identity: ProcessIdentity;
   readonly workerId: string;
   readonly storageBase: string;
+  readonly tempBase: string;
+  readonly concurrency: number;
   readonly log: Logger;
   /** Ends the waiting for a hub that is away. */
   readonly signal: AbortSignal;
@@ -25,15 +29,17 @@ export interface AdmissionTerms {
 
 export interface Admission {
   readonly heartbeatSeconds: number;
+  /** Snapshots that ought to be in the store. */
+  readonly storedSnapshots: number;
   /** For the next beat. */
-  tellFreeBytes(freeBytes: number | null): void;
+  tellRoom(room: Room): void;
   /** From now on the hub gives this worker nothing more. */
   drain(): Promise<void>;
 }
 
 /** Waits for the hub as long as it takes. Throws `HubError` where the hub refuses the token or the protocol. */
 export async function admit(terms: AdmissionTerms): Promise<Admission> {
-  const { hub, keepAlive, identity, workerId, storageBase, log, signal } = terms;
+  const { hub, keepAlive, identity, workerId, storageBase, tempBase, concurrency, log, signal } = terms;
   const patience = { signal, retryForMs: Number.POSITIVE_INFINITY };
   await hub.hello({ signal }).catch((error: unknown) => {
     if (!(error instanceof HubError && error.retryable)) throw error;
@@ -52,8 +58,9 @@ export async function admit(terms: AdmissionTerms): Promise<Admission> {
         version: packageJson.version,
         jobTypes: [...servedJobTypes],
         sourceTypes: [...servedSourceTypes],
-        tools: { node: process.version, nativeCrypto },
+        tools: await findTools({ tempBase, nativeCrypto, signal }),
         readsStoresOf: [workerId],
+        concurrency,
       },
     },
     patience,
@@ -61,11 +68,12 @@ export async function admit(terms: AdmissionTerms): Promise<Admission> {
   if (admitted.workerId !== workerId)
     throw new Error(`WORKER_TOKEN belongs to ${admitted.workerId}, and WORKER_ID says ${workerId}.`);
   log.info({ workerId }, "admitted by the hub");
-  const { heartbeatSeconds } = admitted;
+  const { heartbeatSeconds, storedSnapshots } = admitted;
   keepAlive.beat(heartbeatSeconds, { draining: false, freeBytes: null });
   return {
     heartbeatSeconds,
-    tellFreeBytes: (freeBytes) => keepAlive.beat(heartbeatSeconds, { draining: false, freeBytes }),
+    storedSnapshots,
+    tellRoom: (room) => keepAlive.beat(heartbeatSeconds, { draining: false, ...room }),
     async drain() {
       keepAlive.beat(heartbeatSeconds, { draining: true, freeBytes: null });
       // The thread may be gone before its next beat.

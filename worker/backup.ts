@@ -10,6 +10,7 @@ import type { JobProgress } from "../clients/hub/progress-channel.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { connectSource } from "./connect-source.ts";
 import { JobLog } from "./job-log.ts";
+import { limited, RateLimit } from "./rate-limit.ts";
 import type { Source } from "./sources/source.ts";
 import { SourceError } from "./sources/source-error.ts";
 import { WarningList } from "./warning-list.ts";
@@ -18,13 +19,15 @@ import type { Workshop } from "./workshop.ts";
 /** The hub keeps no more with a snapshot's row; its catalogue has all of them. */
 const reportedWarnings = 1000;
 const longestReportedPath = 1024;
+/** For how long the hub is asked what is to become of a snapshot that came too late. */
+const weighMs = 10_000;
 
 /** Throws what went wrong; nothing of the snapshot is stored then, unless it was the report of it that came to nobody. */
 export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortSignal): Promise<void> {
   const { hub, storage, workerId, tempBase } = workshop;
   const { jobId, leaseEpoch, source, backup, tenantId } = job;
   if (!source?.sourceId || !backup) throw new Error("a backup without a source");
-  const { snapshotId, recipients, maxBytes } = backup;
+  const { snapshotId, recipients, maxBytes, maxBytesPerSecond } = backup;
   // As long as the lease lives, a hub that is away is waited for: all the work so far is worth it.
   const patience = { signal, retryForMs: job.leaseSeconds * 1000 };
   const enter = (phase: "CONNECTING" | "PULLING" | "FINALIZING") =>
@@ -38,7 +41,10 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
   faultPoint("backup.connected");
   await enter("PULLING");
   const warnings = new WarningList();
-  const watched = await watch(connected.entries(warnings.add), connected, (progress) =>
+  const entries = connected.entries(warnings.add);
+  const paced =
+    maxBytesPerSecond === null ? entries : limited(entries, new RateLimit(Number(maxBytesPerSecond), signal));
+  const watched = await watch(paced, connected, (progress) =>
     workshop.progress.publish(jobId, { leaseEpoch, phase: "PULLING", ...progress }),
   );
   const sealed = await seal({
@@ -85,9 +91,11 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
     { ...patience, signal: outliving(signal) },
   );
   await report.catch(async (error: unknown) => {
-    // The hub's own word: no row will ever name this snapshot, which belongs to this attempt alone.
-    if (error instanceof HubError && error.code === "LEASE_LOST")
-      await storage.remove(snapshotDirectory({ tenantId, sourceId: source.sourceId ?? "", snapshotId }));
+    if (!(error instanceof HubError && error.code === "LEASE_LOST")) throw error;
+    const ids = { tenantId, sourceId: source.sourceId ?? "", snapshotId };
+    // Where the job has not ended yet its fate is open, and the next inventory sees to it.
+    const { verdict } = await hub.weighArtifact({ ...ids, jobId, workerId, atStart: false }, { retryForMs: weighMs });
+    if (verdict === "REMOVE") await storage.remove(snapshotDirectory(ids));
     throw error;
   });
   faultPoint("backup.completed");

@@ -12,6 +12,7 @@ const environment = z.object({
   WORKER_STORAGE_BASE: z.string().default(defaultStorageBase),
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(2),
   WORKER_DISK_RESERVE_MB: z.coerce.number().int().min(0).default(4),
+  WORKER_ACCEPT_EMPTY_STORE: z.stringbool("WORKER_ACCEPT_EMPTY_STORE is either true or false.").default(false),
   SOURCE_ALLOWED_NETWORKS: z.string().default("").transform(parseNetworks),
 });
 
@@ -29,6 +30,8 @@ export interface WorkerConfig {
   readonly concurrency: number;
   /** With less than this free no backup is begun. */
   readonly reserveBytes: number;
+  /** Starts with an empty store although the hub knows snapshots in it: they are lost. */
+  readonly acceptEmptyStore: boolean;
   /** Networks that are not public and may be backed up all the same. */
   readonly allowedNetworks: readonly Network[];
   readonly logLevel: string;
@@ -46,6 +49,7 @@ export function readWorkerConfig(env: NodeJS.ProcessEnv = process.env): WorkerCo
     tempBase: values.WORKER_TEMP_BASE,
     concurrency: values.WORKER_CONCURRENCY,
     reserveBytes: values.WORKER_DISK_RESERVE_MB * mebibyte,
+    acceptEmptyStore: values.WORKER_ACCEPT_EMPTY_STORE,
     allowedNetworks: values.SOURCE_ALLOWED_NETWORKS,
     logLevel: values.LOG_LEVEL,
   };

@@ -7,7 +7,7 @@ import { withAccount } from "../clients/hub/account.ts";
 import { carryJob } from "../clients/hub/carry-job.ts";
 import { takeClaims } from "../clients/hub/claims.ts";
 import { listenForDoorbell } from "../clients/hub/doorbell.ts";
-import { connectHub } from "../clients/hub/hub-client.ts";
+import { type ClaimedJob, connectHub } from "../clients/hub/hub-client.ts";
 import { ProcessIdentity } from "../clients/hub/identity.ts";
 import { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
 import { createLog } from "../clients/hub/log.ts";
@@ -16,11 +16,15 @@ import { stopSignal } from "../clients/hub/stop-signal.ts";
 import { admit } from "./admission.ts";
 import { defaultStorageBase, readWorkerConfig, type WorkerConfig } from "./config.ts";
 import { failureOf } from "./failure.ts";
-import { performJob, servedJobTypes } from "./perform.ts";
-import { cleanStore, openStore } from "./store.ts";
+import { startInventoryRounds } from "./inventory-rounds.ts";
+import { performJob } from "./perform.ts";
+import { isStoreHere, markStore, openStore, sweepStore } from "./store.ts";
+import { watchStore } from "./store-watch.ts";
 import type { Workshop } from "./workshop.ts";
 
 const pollMs = 5_000;
+/** Nobody waits for those that come in turn; the others ring. */
+const checkPollMs = 15_000;
 const drainMs = 12_000;
 
 /**
@@ -30,7 +34,7 @@ const drainMs = 12_000;
 export async function startWorker(config: WorkerConfig, log: Logger, signal: AbortSignal): Promise<AsyncDisposable> {
   await using starting = new AsyncDisposableStack();
   const { hubBaseUrl, token, redisUrl, workerId, storageBase, tempBase, allowedNetworks } = config;
-  const { concurrency, reserveBytes } = config;
+  const { concurrency, reserveBytes, acceptEmptyStore } = config;
   const hub = connectHub({ baseUrl: hubBaseUrl, token });
   const storage = retrying(await openStore(storageBase, workerId), {
     onRetry: ({ operation, tries, error }) => log.warn({ operation, tries, err: error }, "the storage is tried again"),
@@ -38,34 +42,48 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   await mkdir(tempBase, { recursive: true, mode: 0o700 });
   const identity = await ProcessIdentity.generate();
   const keepAlive = starting.use(new KeepAlive({ baseUrl: hubBaseUrl, token }, log));
-  const admission = await admit({ hub, keepAlive, identity, workerId, storageBase, log, signal });
-  await cleanStore(storage, hub, log);
+  const admission = await admit({
+    ...{ hub, keepAlive, identity, workerId, storageBase, tempBase, concurrency, log, signal },
+  });
+  const expected = admission.storedSnapshots;
+  await markStore({ base: storageBase, workerId, expected, acceptEmpty: acceptEmptyStore });
+  await sweepStore(storage, log);
+  const inventory = starting.use(await startInventoryRounds({ storage, base: storageBase, workerId, hub, log }));
+  keepAlive.onInventoryDue = () => inventory.ask();
   const progress = starting.use(connectProgress({ redisUrl, log }));
-  const workshop: Workshop = { hub, identity, storage, progress, workerId, tempBase, allowedNetworks };
+  const workshop: Workshop = {
+    ...{ hub, identity, storage, progress, workerId, tempBase, allowedNetworks },
+    ownsStore: () => isStoreHere(storageBase, workerId),
+  };
   const { heartbeatSeconds } = admission;
+  const perform = (job: ClaimedJob, stopping: AbortSignal) =>
+    carryJob(job, (claimed, ending) => performJob(workshop, claimed, ending), {
+      ...{ hub, keepAlive, heartbeatSeconds, stopping, log, failureOf },
+    });
+  const doable = watchStore({ base: storageBase, workerId, reserveBytes, tellRoom: admission.tellRoom, log });
   const claims = starting.use(
     takeClaims({
       atOnce: concurrency,
       pollMs,
       drainMs,
       log,
-      claim: async () => {
-        const freeBytes = await storage.freeBytes();
-        admission.tellFreeBytes(freeBytes);
-        const isFull = freeBytes !== null && freeBytes < reserveBytes;
-        return hub.claimJob({ types: servedJobTypes.filter((type) => !(isFull && type === "BACKUP")) });
-      },
-      perform: (job, stopping) =>
-        carryJob(job, (claimed, ending) => performJob(workshop, claimed, ending), {
-          ...{ hub, keepAlive, heartbeatSeconds, stopping, log, failureOf },
-        }),
+      claim: async () => hub.claimJob({ types: (await doable()).filter((type) => type !== "VERIFY") }),
+      perform,
     }),
   );
-  const onRing = (jobId: string) => {
+  // Checks take a place of their own, so that nothing waits for them, and give it up at once.
+  const checks = starting.use(
+    takeClaims({
+      ...{ atOnce: 1, pollMs: checkPollMs, drainMs: 0, log, perform },
+      claim: async () => ((await doable()).includes("VERIFY") ? hub.claimJob({ types: ["VERIFY"] }) : null),
+    }),
+  );
+  const ring = (jobId: string) => {
     claims.ring();
+    checks.ring();
     keepAlive.attend(jobId);
   };
-  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing, log }));
+  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing: ring, log }));
   starting.defer(() => admission.drain());
   const running = starting.move();
   log.info({ storageBase, concurrency }, "worker started");

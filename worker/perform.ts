@@ -4,6 +4,7 @@ import { backUp } from "./backup.ts";
 import { deleteSnapshot } from "./delete-snapshot.ts";
 import { JobRefusedError } from "./failure.ts";
 import { testSource } from "./test-source.ts";
+import { verifySnapshot } from "./verify-snapshot.ts";
 import type { Workshop } from "./workshop.ts";
 
 type Perform = (workshop: Workshop, job: ClaimedJob, signal: AbortSignal) => Promise<void>;
@@ -12,6 +13,7 @@ const performers = {
   BACKUP: backUp,
   TEST_SOURCE: testSource,
   DELETE_SNAPSHOT: deleteSnapshot,
+  VERIFY: verifySnapshot,
 } as const satisfies Partial<Record<ClaimedJob["type"], Perform>>;
 
 export const servedJobTypes = Object.keys(performers) as (keyof typeof performers)[];

@@ -1,74 +1,68 @@
-// Keeps a worker's store its own and in step with the hub: nobody else's, no unfinished drafts, nothing that is disowned.
+// Keeps a worker's store its own: nobody else's, no unfinished drafts, and never a directory that only looks like it.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import type { Logger } from "pino";
 import * as z from "zod";
 import { localStorage, type Storage } from "#artifact/node";
 import { faultPoint } from "#fault-point";
-import type { HubClient } from "../clients/hub/hub-client.ts";
 
-/** The restore service looks for it to learn whose store a directory is. */
+/** Says whose store a directory is. The restore service looks for it as well. */
 const markerName = ".xvault-store.json";
 const markerSchema = z.object({ workerId: z.string() });
-const pageSize = 500;
-/**
- * A crash leaves a snapshot that was never reported for each job it met. More than a few at once look like a hub whose database
- * has been set back, and then the bytes are all that is left of those snapshots.
- */
-const mostDisowned = 16;
 
-/** The store at `base`, made and marked where it is new. Throws where it is another worker's. */
+/** The store at `base`, which is made where it is new. Throws where it is another worker's. */
 export async function openStore(base: string, workerId: string): Promise<Storage> {
   await mkdir(base, { recursive: true, mode: 0o700 });
-  const marker = join(base, markerName);
-  try {
-    await writeFile(marker, `${JSON.stringify({ workerId })}\n`, { flag: "wx", mode: 0o644, flush: true });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    const owner = await ownerIn(marker);
-    if (owner === null)
-      throw new Error(`WORKER_STORAGE_BASE: the file ${markerName} in it does not say whose store it is.`);
-    if (owner !== workerId)
-      throw new Error(`WORKER_STORAGE_BASE: it is the store of the worker ${owner}, and this is ${workerId}.`);
-  }
+  const owner = await ownerOf(base);
+  if (owner === "junk")
+    throw new Error(`WORKER_STORAGE_BASE: the file ${markerName} in it does not say whose store it is.`);
+  if (owner && owner.workerId !== workerId)
+    throw new Error(`WORKER_STORAGE_BASE: it is the store of the worker ${owner.workerId}, and this is ${workerId}.`);
   return localStorage(base);
 }
 
-async function ownerIn(marker: string): Promise<string | null> {
+export interface MarkTerms {
+  readonly base: string;
+  readonly workerId: string;
+  /** Snapshots that ought to be there, by the hub. */
+  readonly expected: number;
+  /** The operator knows that they are gone. */
+  readonly acceptEmpty: boolean;
+}
+
+/**
+ * Marks the directory as this worker's store, where it is not yet. Throws where it is new although snapshots ought to be in it: then
+ * its disk is not mounted, or lost.
+ */
+export async function markStore({ base, workerId, expected, acceptEmpty }: MarkTerms): Promise<void> {
+  if ((await ownerOf(base)) !== null) return;
+  if (expected > 0 && !acceptEmpty)
+    throw new Error(
+      `WORKER_STORAGE_BASE: ${base} is empty, and ${expected} snapshots of this worker ought to be in it: mount its disk. If that disk is lost, start once with WORKER_ACCEPT_EMPTY_STORE=true, and they are marked as missing.`,
+    );
+  await writeFile(join(base, markerName), `${JSON.stringify({ workerId })}\n`, { mode: 0o644, flush: true });
+}
+
+/** Whether the directory is this worker's store at this moment: not where its disk went away. */
+export async function isStoreHere(base: string, workerId: string): Promise<boolean> {
+  const owner = await ownerOf(base).catch(() => "junk" as const);
+  return owner !== null && owner !== "junk" && owner.workerId === workerId;
+}
+
+/** Null: nobody marked it yet. */
+async function ownerOf(base: string): Promise<z.infer<typeof markerSchema> | "junk" | null> {
   try {
-    return markerSchema.parse(JSON.parse(await readFile(marker, "utf8"))).workerId;
-  } catch {
-    return null;
+    return markerSchema.parse(JSON.parse(await readFile(join(base, markerName), "utf8")));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    if (error instanceof SyntaxError || error instanceof z.ZodError) return "junk";
+    throw error;
   }
 }
 
-/** To be called before anything is stored: removes what earlier starts left unfinished, and what the hub has no row for. */
-export async function cleanStore(storage: Storage, hub: HubClient, log: Logger): Promise<void> {
+/** To be called before anything is stored: removes what earlier starts left unfinished. */
+export async function sweepStore(storage: Storage, log: Logger): Promise<void> {
   const swept = await storage.sweep();
   if (swept > 0) log.info({ swept }, "removed unfinished snapshots of an earlier start");
   faultPoint("store.swept");
-  await removeDisowned(storage, hub, log);
-  faultPoint("store.reconciled");
-}
-
-async function removeDisowned(storage: Storage, hub: HubClient, log: Logger): Promise<void> {
-  const disowned: string[] = [];
-  let page: string[] = [];
-  const ask = async () => {
-    const directories = new Map(page.map((directory) => [basename(directory), directory]));
-    const { remove } = await hub.reconcileStore({ snapshotIds: [...directories.keys()] }, { retryForMs: 60_000 });
-    disowned.push(...remove.flatMap((snapshotId) => directories.get(snapshotId) ?? []));
-    page = [];
-  };
-  for await (const directory of storage.list()) if (page.push(directory) === pageSize) await ask();
-  if (page.length > 0) await ask();
-
-  if (disowned.length > mostDisowned) {
-    log.error({ disowned: disowned.length }, "the hub disowns too many snapshots to be believed: nothing is removed");
-    return;
-  }
-  for (const directory of disowned) {
-    await storage.remove(directory);
-    log.warn({ directory }, "removed a snapshot that was never reported");
-  }
 }

@@ -9,6 +9,8 @@ export interface Workshop {
   readonly hub: HubClient;
   readonly identity: ProcessIdentity;
   readonly storage: Storage;
+  /** Whether the store is there, and still this worker's. */
+  readonly ownsStore: () => Promise<boolean>;
   readonly progress: ProgressChannel;
   readonly workerId: string;
   readonly tempBase: string;

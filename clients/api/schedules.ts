@@ -5,7 +5,8 @@ import { refusal } from "./refusal.ts";
 
 const scheduleFacts = graphql(`
   fragment ScheduleFacts on Schedule {
-    id cron intervalMinutes timezone status nextRunAt lastRunAt createdAt updatedAt
+    id cron intervalMinutes timezone window { from to } jitterMinutes missedRuns status nextRunAt lastRunAt
+    skippedRuns lastSkippedAt lastSkipReason createdAt updatedAt
     retention { keepLast keepHourly keepDaily keepWeekly keepMonthly keepYearly minAgeDays maxAgeDays }
   }
 `);
@@ -18,6 +19,13 @@ export const getSchedule = graphql(
   }`,
   [scheduleFacts],
 );
+
+/** Its next runs, each with when it is due and when it may begin. */
+export const listPlannedRuns = graphql(`
+  query ListPlannedRuns($scheduleId: ID!, $first: Int = 5) {
+    schedule(id: $scheduleId) { plannedRuns(first: $first) { dueAt notBefore } }
+  }
+`);
 
 /** Of one source. */
 export const listSchedules = graphql(

@@ -5,7 +5,8 @@ import { refusal } from "./refusal.ts";
 
 const snapshotFacts = graphql(`
   fragment SnapshotFacts on Snapshot {
-    id status createdAt plainBytes storedBytes fileCount durationMs partial verifiedAt
+    id status createdAt plainBytes storedBytes fileCount durationMs partial
+    verifiedAt verifyDepth openedAt damagedAt damage
     pinned pinReason deletionDueAt deletedAt
     storage localPath artifactSha256 keyFingerprint
     job { id source { id name } }
@@ -90,6 +91,14 @@ export const unpinSnapshot = graphql(
     }
   }`,
   [refusal, snapshotFacts],
+);
+
+/** Checks it now; the job fails with ARTIFACT_CORRUPT where it is not whole. */
+export const verifySnapshot = graphql(
+  `mutation VerifySnapshot($input: VerifySnapshotInput!) {
+    verifySnapshot(input: $input) { ...Refusal ... on VerifySnapshotPayload { __typename job { id status verifyDepth } } }
+  }`,
+  [refusal],
 );
 
 /** What `watchSnapshots` of the client runs on. */

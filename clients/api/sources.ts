@@ -4,7 +4,7 @@ import { graphql } from "./graphql.ts";
 import { refusal } from "./refusal.ts";
 
 const sourceFacts = graphql(
-  `fragment SourceFacts on Source { id name type config hostKey jumpHostKey status createdAt }`,
+  `fragment SourceFacts on Source { id name type config hostKey jumpHostKey status maxBytesPerSecond createdAt }`,
 );
 
 export type SourceFacts = ResultOf<typeof sourceFacts>;

@@ -6,7 +6,8 @@ import { refusal } from "./refusal.ts";
 const workerFacts = graphql(`
   fragment WorkerFacts on Worker {
     id name role status capabilities storageBase lastSeenAt createdAt drainedAt retiredAt
-    runningJobs snapshotCount storedBytes
+    runningJobs snapshotCount storedBytes concurrency freeBytes totalBytes inventoriedAt
+    inventory { present adopted removed missing returned left { snapshotId reason } }
   }
 `);
 
@@ -56,6 +57,17 @@ export const drainWorker = graphql(
     drainWorker(input: $input) {
       ...Refusal
       ... on DrainWorkerPayload { __typename worker { ...WorkerFacts } }
+    }
+  }`,
+  [refusal, workerFacts],
+);
+
+/** It compares its store with the database: watch its `inventoriedAt`. */
+export const startInventory = graphql(
+  `mutation StartInventory($input: StartInventoryInput!) {
+    startInventory(input: $input) {
+      ...Refusal
+      ... on StartInventoryPayload { __typename worker { ...WorkerFacts } }
     }
   }`,
   [refusal, workerFacts],

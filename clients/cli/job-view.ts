@@ -8,6 +8,8 @@ export interface JobView {
   readonly startedMs: number;
   readonly status: JobStatus;
   readonly attempt: number;
+  /** Why nobody begins with it, in a sentence. */
+  readonly waitingFor: string | null;
   /** Phases of the present attempt, oldest first; the last is under way. */
   readonly phases: readonly string[];
   readonly progress: Progress | null;
@@ -26,7 +28,7 @@ export interface Progress {
 
 /** What a display needs to know of a step. */
 export interface ShownStep {
-  readonly job: Pick<JobStep["job"], "status" | "attempt">;
+  readonly job: Pick<JobStep["job"], "status" | "attempt" | "waitingFor">;
   readonly event: Pick<NonNullable<JobStep["event"]>, "facts"> | null;
   readonly progress: JobStep["progress"];
 }
@@ -47,7 +49,16 @@ const told = z.object({
 });
 
 export function newJobView(title: string, nowMs: number): JobView {
-  return { title, startedMs: nowMs, status: "QUEUED", attempt: 0, phases: [], progress: null, samples: [] };
+  return {
+    title,
+    startedMs: nowMs,
+    status: "QUEUED",
+    attempt: 0,
+    waitingFor: null,
+    phases: [],
+    progress: null,
+    samples: [],
+  };
 }
 
 /** The view after a step that came at `nowMs`, on any clock that only goes forward. */
@@ -65,6 +76,7 @@ export function advance(view: JobView, { job, event, progress }: ShownStep, nowM
     ...before,
     status,
     attempt: job.attempt,
+    waitingFor: status === "QUEUED" ? (job.waitingFor?.message ?? null) : null,
     phases: entered ? [...before.phases, phase] : before.phases,
     progress: counts,
     samples: progress && counts ? [...samples, { atMs: nowMs, bytes: counts.bytesDone }] : samples,

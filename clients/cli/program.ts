@@ -98,16 +98,25 @@ async function run(terminal: Terminal, args: readonly string[]): Promise<number>
 
   addMemberCommands(program, terminal);
   addApiKeyCommands(program, terminal);
-  addKeyCommands(program, terminal);
+  const handOver = async (to: "migrate" | "operator", given: readonly string[]) => {
+    exitCode = await (await import("./hand-over.ts")).handOver(to, given, terminal.signal);
+  };
+  addKeyCommands(program, terminal, (given) => handOver("operator", given));
   addArtifactCommands(program, terminal);
 
   program
     .command("migrate")
     .description("bring the hub's database (DATABASE_URL) up to date; for operators")
     .option("--status", "say what would be done, and exit with 1 where there is something")
-    .action(async (options: { status?: boolean }) => {
-      exitCode = await (await import("./migrate.ts")).migrate(options, terminal.signal);
-    });
+    .action(({ status }: { status?: boolean }) => handOver("migrate", status ? ["--status"] : []));
+
+  program
+    .command("fsck")
+    .description("look whether database and stores keep every promise; for operators, with the hub's environment")
+    .argument("[options...]", "see xvault fsck --help")
+    .allowUnknownOption()
+    .helpOption(false)
+    .action((given: string[]) => handOver("operator", ["fsck", ...given]));
 
   await program.parseAsync(args, { from: "user" });
   return exitCode;

@@ -41,6 +41,7 @@ export function progressSentence(view: JobView, nowMs: number): string {
 
 /** Where the job stands, in words. */
 export function stageOf(view: JobView): string {
+  if (view.waitingFor !== null) return view.waitingFor.replace(/^W/, "w").replace(/\.$/, "");
   if (view.status === "QUEUED") return view.attempt > 0 ? "waiting for the next attempt" : "waiting for a worker";
   const active = view.status === "RUNNING" || view.status === "FINALIZING";
   return ((active && view.phases.at(-1)) || view.status).toLowerCase();

@@ -12,6 +12,8 @@ export interface Failure {
   readonly code: Parameters<HubClient["failJob"]>[0]["code"];
   /** A sentence that a customer can act on; nothing that any other program said. */
   readonly message: string;
+  /** Of a check: nothing of the snapshot is stored. */
+  readonly missing?: boolean;
 }
 
 export interface CarryTerms {

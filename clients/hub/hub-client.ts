@@ -21,7 +21,7 @@ const documents = {
   ),
   registerWorker: graphql(
     `mutation RegisterWorker($input: RegisterWorkerInput!) {
-      registerWorker(input: $input) { workerId leaseSeconds heartbeatSeconds }
+      registerWorker(input: $input) { workerId leaseSeconds heartbeatSeconds storedSnapshots }
     }`,
   ),
   heartbeat: graphql(`mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { serverTime } }`),
@@ -30,9 +30,10 @@ const documents = {
       claimJob(input: $input) {
         jobId tenantId type leaseEpoch leaseSeconds timeLimitSeconds attempt
         source { sourceId type config hostKey jumpHostKey hasCredential }
-        backup { snapshotId recipients maxBytes }
+        backup { snapshotId recipients maxBytes maxBytesPerSecond }
         snapshot { snapshotId sourceId manifestSha256 artifactSha256 storageWorkerId }
         restore { restoreId form selection tokenHash maxDownloadBytes fileName }
+        check { depth maxBytesPerSecond }
       }
     }`,
   ),
@@ -54,6 +55,28 @@ const documents = {
   releaseJob: graphql(`mutation ReleaseJob($input: LeaseInput!) { releaseJob(input: $input) { jobId leaseEpoch } }`),
   reconcileStore: graphql(
     `mutation ReconcileStore($input: ReconcileStoreInput!) { reconcileStore(input: $input) { remove } }`,
+  ),
+  compareStore: graphql(
+    `mutation CompareStore($input: CompareStoreInput!) {
+      compareStore(input: $input) {
+        unknown remove missing { snapshotId directory } returned { snapshotId manifestSha256 }
+      }
+    }`,
+  ),
+  weighArtifact: graphql(
+    `mutation WeighArtifact($input: WeighArtifactInput!) { weighArtifact(input: $input) { verdict urgent reason } }`,
+  ),
+  adoptSnapshot: graphql(
+    `mutation AdoptSnapshot($input: AdoptSnapshotInput!) { adoptSnapshot(input: $input) { verdict urgent reason } }`,
+  ),
+  reportMissing: graphql(
+    `mutation ReportMissing($input: ReportMissingInput!) { reportMissing(input: $input) { snapshotIds } }`,
+  ),
+  reportReturned: graphql(
+    `mutation ReportReturned($input: ReportReturnedInput!) { reportReturned(input: $input) { returned } }`,
+  ),
+  reportInventory: graphql(
+    `mutation ReportInventory($input: ReportInventoryInput!) { reportInventory(input: $input) { at } }`,
   ),
   reconcileRestores: graphql(
     `mutation ReconcileRestores($input: ReconcileRestoresInput!) { reconcileRestores(input: $input) { serve } }`,
@@ -98,8 +121,10 @@ export function connectHub({ baseUrl, token, signal: ended }: HubAccess) {
       try {
         return (await send({ endpoint, token, body, interrupted })) as Result;
       } catch (error) {
-        const pauseMs = Math.random() * Math.min(firstPauseMs * 2 ** attempt, longestPauseMs);
-        if (!(error instanceof HubError && error.retryable) || performance.now() + pauseMs >= giveUpAt) throw error;
+        const leftMs = giveUpAt - performance.now();
+        if (!(error instanceof HubError && error.retryable) || leftMs <= 0) throw error;
+        // The last try is made at the very end, however long the pauses have become.
+        const pauseMs = Math.min(Math.random() * Math.min(firstPauseMs * 2 ** attempt, longestPauseMs), leftMs);
         await pause(pauseMs, undefined, { signal: interrupted }).catch(() => interrupted.throwIfAborted());
       }
     }
@@ -128,7 +153,14 @@ export function connectHub({ baseUrl, token, signal: ended }: HubAccess) {
     completeRestore: command("completeRestore", documents.completeRestore),
     failJob: command("failJob", documents.failJob),
     releaseJob: command("releaseJob", documents.releaseJob),
+    /** As workers did before there was `compareStore`. */
     reconcileStore: command("reconcileStore", documents.reconcileStore),
+    compareStore: command("compareStore", documents.compareStore),
+    weighArtifact: command("weighArtifact", documents.weighArtifact),
+    adoptSnapshot: command("adoptSnapshot", documents.adoptSnapshot),
+    reportMissing: command("reportMissing", documents.reportMissing),
+    reportReturned: command("reportReturned", documents.reportReturned),
+    reportInventory: command("reportInventory", documents.reportInventory),
     reconcileRestores: command("reconcileRestores", documents.reconcileRestores),
     /** Not to be repeated: every call counts as one fetch. */
     recordFetch: command("recordFetch", documents.recordFetch),

@@ -42,6 +42,7 @@ const needed = {
   undeleteSnapshot: "ADMIN",
   pinSnapshot: "MEMBER",
   unpinSnapshot: "ADMIN",
+  verifySnapshot: "MEMBER",
   runRetention: "ADMIN",
   retryJob: "MEMBER",
   revokeRestore: "MEMBER",

@@ -34,7 +34,7 @@ export function parsePolicy(stored: unknown): RetentionPolicy {
   return retentionPolicyInput.safeParse(stored).data ?? {};
 }
 
-/** A snapshot that was completed, and whose deletion nobody asked for yet. */
+/** A snapshot whose bytes are there, and whose deletion nobody asked for yet. */
 export interface Candidate {
   readonly id: string;
   readonly createdAt: Date;
@@ -42,6 +42,8 @@ export interface Candidate {
   readonly partial: boolean;
   readonly pinned: boolean;
   readonly beingRestored: boolean;
+  /** When it was found that nothing can be restored from it; null: it is good. */
+  readonly damagedAt: Date | null;
 }
 
 export const keepCodes = [
@@ -57,6 +59,8 @@ export const keepCodes = [
   "MIN_AGE",
   "WITHIN_MAX_AGE",
   "NO_POLICY",
+  "NOTHING_NEWER",
+  "DAMAGED",
 ] as const;
 
 export interface KeepReason {
@@ -68,6 +72,9 @@ export interface KeepReason {
 }
 
 const dayMs = 86_400_000;
+
+/** For as long somebody may still look at what was found damaged, or get the disk back that it is whole on. */
+const damagedDays = 30;
 
 const periods = [
   { key: "keepHourly", code: "HOURLY", noun: "hour" },
@@ -83,7 +90,7 @@ type PeriodCode = (typeof periods)[number]["code"];
  * Why each of a source's snapshots is kept; empty: nothing keeps it. The newest of a period stands for the period, and periods
  * without a snapshot do not count. `maxAgeDays` bounds what the counts may choose from. The newest good snapshot, pins, what is being
  * restored and what is younger than `minAgeDays` stay whatever the rest says. A policy that names neither a count nor a greatest age
- * lets nothing go.
+ * lets nothing go. A damaged snapshot counts for nothing and stands for nothing: it stays while no good one is newer, and for a month.
  */
 export function keepReasons(
   snapshots: readonly Candidate[],
@@ -113,13 +120,41 @@ export function keepReasonsOfAll(
     if (each.pinned) keep(each, "PINNED", "It is pinned.");
     if (each.beingRestored) keep(each, "BEING_RESTORED", "It is being restored.");
   }
-  const [newest] = newestFirst;
+  const good = newestFirst.filter(({ damagedAt }) => damagedAt === null);
+  keepDamaged(newestFirst, good[0], { now, keep });
+  const [newest] = good;
   if (newest) keep(newest, "NEWEST_GOOD", "It is the newest snapshot of its source.");
-  const whole = newestFirst.find(({ partial }) => !partial);
+  const whole = good.find(({ partial }) => !partial);
   if (whole) keep(whole, "NEWEST_GOOD", "It is the newest snapshot of its source in which nothing is missing.");
   if (schedules.length === 0) keepAll(newestFirst, keep);
-  for (const { policy, timezone } of schedules) applyPolicy(newestFirst, { policy, timezone, now, keep });
+  for (const { policy, timezone } of schedules) {
+    if (letsNothingGo(policy)) keepAll(newestFirst, keep);
+    else applyPolicy(good, { policy, timezone, now, keep });
+  }
   return reasons;
+}
+
+/** What is damaged may still be looked into, most of all while there is nothing better. */
+function keepDamaged(
+  snapshots: readonly Candidate[],
+  newestGood: Candidate | undefined,
+  { now, keep }: { now: Date; keep: Keep },
+): void {
+  for (const each of snapshots) {
+    if (each.damagedAt === null) continue;
+    if (!newestGood || newestGood.createdAt < each.createdAt)
+      keep(each, "NOTHING_NEWER", "It is damaged, but no good snapshot of its source is newer.");
+    if (now.getTime() - each.damagedAt.getTime() < damagedDays * dayMs)
+      keep(each, "DAMAGED", `Its damage was found less than ${damagedDays} days ago.`);
+  }
+}
+
+function letsNothingGo(policy: RetentionPolicy): boolean {
+  return !hasCounts(policy) && policy.maxAgeDays === undefined;
+}
+
+function hasCounts({ keepLast = 0, ...policy }: RetentionPolicy): boolean {
+  return keepLast > 0 || periods.some(({ key }) => (policy[key] ?? 0) > 0);
 }
 
 type Keep = (snapshot: Candidate, code: KeepReason["code"], message: string, bucket?: string | null) => void;
@@ -133,11 +168,7 @@ function applyPolicy(
   { policy, timezone, now, keep }: { policy: RetentionPolicy; timezone: string; now: Date; keep: Keep },
 ): void {
   const { keepLast = 0, minAgeDays = 0, maxAgeDays } = policy;
-  const counts = keepLast > 0 || periods.some(({ key }) => (policy[key] ?? 0) > 0);
-  if (!counts && maxAgeDays === undefined) {
-    keepAll(newestFirst, keep);
-    return;
-  }
+  const counts = hasCounts(policy);
   const ageMs = ({ createdAt }: Candidate) => now.getTime() - createdAt.getTime();
   const eligible =
     maxAgeDays === undefined ? newestFirst : newestFirst.filter((each) => ageMs(each) <= maxAgeDays * dayMs);

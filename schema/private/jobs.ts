@@ -3,7 +3,7 @@ import { type ClaimedJob as ClaimedJobFacts, claimJob } from "../../domain/claim
 import { completeJob } from "../../domain/completions.ts";
 import { claimSecrets, enterPhase, failJob, recordLog, releaseJob, renewLease } from "../../domain/leases.ts";
 import { builder } from "./builder.ts";
-import { JobType, LeaseInput, LeasePayload, Phase, RestoreForm, SourceType } from "./types.ts";
+import { JobType, LeaseInput, LeasePayload, Phase, RestoreForm, SourceType, VerifyDepth } from "./types.ts";
 
 const ClaimedSource = builder.objectRef<NonNullable<ClaimedJobFacts["source"]>>("ClaimedSource").implement({
   description: "The source that a claimed job is about.",
@@ -26,6 +26,11 @@ const ClaimedBackup = builder.objectRef<NonNullable<ClaimedJobFacts["backup"]>>(
       type: "ByteCount",
       nullable: true,
       description: "What the plan leaves; null: any.",
+    }),
+    maxBytesPerSecond: t.expose("maxBytesPerSecond", {
+      type: "ByteCount",
+      nullable: true,
+      description: "How fast the source may be read; null: as fast as it can.",
     }),
   }),
 });
@@ -53,6 +58,18 @@ const ClaimedRestore = builder.objectRef<NonNullable<ClaimedJobFacts["restore"]>
   }),
 });
 
+const ClaimedCheck = builder.objectRef<NonNullable<ClaimedJobFacts["check"]>>("ClaimedCheck").implement({
+  description: "How a snapshot is to be checked.",
+  fields: (t) => ({
+    depth: t.expose("depth", { type: VerifyDepth, description: "How deep." }),
+    maxBytesPerSecond: t.expose("maxBytesPerSecond", {
+      type: "ByteCount",
+      nullable: true,
+      description: "How fast it may be read; null: as fast as it can be.",
+    }),
+  }),
+});
+
 const ClaimedJob = builder.objectRef<ClaimedJobFacts>("ClaimedJob").implement({
   description: "A job and the lease that it is held under.",
   fields: (t) => ({
@@ -73,6 +90,7 @@ const ClaimedJob = builder.objectRef<ClaimedJobFacts>("ClaimedJob").implement({
       description: "For DELETE_SNAPSHOT, RESTORE and VERIFY.",
     }),
     restore: t.expose("restore", { type: ClaimedRestore, nullable: true, description: "For RESTORE." }),
+    check: t.expose("check", { type: ClaimedCheck, nullable: true, description: "For VERIFY." }),
   }),
 });
 
@@ -115,7 +133,7 @@ const WarningInput = builder.inputType("WarningInput", {
   }),
 });
 
-const CompletedSnapshotInput = builder.inputType("CompletedSnapshotInput", {
+export const CompletedSnapshotInput = builder.inputType("CompletedSnapshotInput", {
   description: "The snapshot that a backup made.",
   fields: (t) => ({
     snapshotId: t.id({ description: "The id that the claim gave." }),
@@ -161,6 +179,10 @@ const FailJobInput = builder.inputType("FailJobInput", {
     leaseEpoch: t.int({ description: "Its lease." }),
     code: t.string({ description: "A code of the closed list; the hub decides whether to try again." }),
     message: t.string({ description: "One sentence that a customer can act on." }),
+    missing: t.boolean({
+      required: false,
+      description: "For VERIFY that failed with ARTIFACT_CORRUPT: nothing of the snapshot is stored.",
+    }),
   }),
 });
 

@@ -1,5 +1,6 @@
 // The words that the commands of the private surface share.
 import {
+  Depth as depths,
   JobType as jobTypes,
   RestoreForm as restoreForms,
   SourceType as sourceTypes,
@@ -36,6 +37,13 @@ export const RestoreForm = builder.enumType("RestoreForm", {
     SEALED: { value: restoreForms.SEALED, description: "The stored artifact, unopened." },
   },
 });
+export const VerifyDepth = builder.enumType("VerifyDepth", {
+  description: "How deep a check of a snapshot looks.",
+  values: {
+    BYTES: { value: depths.BYTES, description: "What is stored is what was sealed. Takes no key." },
+    CONTENT: { value: depths.CONTENT, description: "And every entry comes out of it as the catalogue describes it." },
+  },
+});
 export const WorkerRole = builder.enumType("WorkerRole", {
   description: "What a process of the data plane is for.",
   values: {
@@ -53,6 +61,7 @@ export const Phase = builder.enumType("Phase", {
     },
     PREPARING: { description: "Opening an artifact and writing the download." },
     DELETING: { description: "Removing a snapshot's bytes." },
+    VERIFYING: { description: "Reading a snapshot to see whether it is whole." },
   },
 });
 

@@ -37,6 +37,7 @@ const CapabilitiesInput = builder.inputType("CapabilitiesInput", {
     sourceTypes: t.field({ type: [SourceType], description: "Sources that it can read." }),
     tools: t.field({ type: "JSON", description: "Versions of the tools at hand." }),
     readsStoresOf: t.stringList({ description: "Ids of the workers whose stores it can read." }),
+    concurrency: t.int({ required: false, description: "Jobs at once." }),
   }),
 });
 
@@ -52,13 +53,16 @@ const RegisterWorkerInput = builder.inputType("RegisterWorkerInput", {
 });
 
 const RegisterWorkerPayload = builder
-  .objectRef<{ workerId: string; leaseSeconds: number; heartbeatSeconds: number }>("RegisterWorkerPayload")
+  .objectRef<{ workerId: string; leaseSeconds: number; heartbeatSeconds: number; storedSnapshots: number }>(
+    "RegisterWorkerPayload",
+  )
   .implement({
     description: "The terms that the process works under.",
     fields: (t) => ({
       workerId: t.exposeString("workerId", { description: "Who it is." }),
       leaseSeconds: t.exposeInt("leaseSeconds", { description: "How long a claim holds." }),
       heartbeatSeconds: t.exposeInt("heartbeatSeconds", { description: "How often to renew." }),
+      storedSnapshots: t.exposeInt("storedSnapshots", { description: "Snapshots that its store ought to have." }),
     }),
   });
 
@@ -67,12 +71,16 @@ const HeartbeatInput = builder.inputType("HeartbeatInput", {
   fields: (t) => ({
     draining: t.boolean({ description: "Takes no new jobs." }),
     freeBytes: t.field({ type: "ByteCount", required: false, description: "Space left in its store." }),
+    totalBytes: t.field({ type: "ByteCount", required: false, description: "Size of the disk that it lies on." }),
   }),
 });
 
-const HeartbeatPayload = builder.objectRef<{ serverTime: Date }>("HeartbeatPayload").implement({
+const HeartbeatPayload = builder.objectRef<{ serverTime: Date; inventoryDue: boolean }>("HeartbeatPayload").implement({
   description: "The answer to a sign of life.",
-  fields: (t) => ({ serverTime: t.expose("serverTime", { type: "DateTime", description: "The database's time." }) }),
+  fields: (t) => ({
+    serverTime: t.expose("serverTime", { type: "DateTime", description: "The database's time." }),
+    inventoryDue: t.exposeBoolean("inventoryDue", { description: "Its store is to be compared with the hub now." }),
+  }),
 });
 
 const ReconcileStoreInput = builder.inputType("ReconcileStoreInput", {

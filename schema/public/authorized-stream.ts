@@ -1,9 +1,12 @@
 // Lets somebody watch for as long as they may: asked before every update and again and again, so that nobody stays by being idle.
+import { setTimeout as pause } from "node:timers/promises";
 import type { Actor } from "../../domain/actor.ts";
 import type { PublicContext } from "./context.ts";
 
 /** With answers of `currentActor` that are two seconds old at most, a stream ends within five after a part was lost. */
 const checkMs = 1_500;
+/** Until it is asked again, where nobody could be asked. */
+const askAgainMs = 1_000;
 
 export interface AuthorizedStream<T> {
   /** Whether they may be told this update; without one, whether they may go on watching. */
@@ -28,9 +31,19 @@ export function watchAuthorized<T>(
     return done;
   }
 
-  async function mayGoOn(update?: T): Promise<boolean> {
+  async function mayGoOn(): Promise<boolean> {
     const actor = await context.currentActor();
-    return actor !== null && may(actor, update);
+    return actor !== null && may(actor);
+  }
+
+  /** Waits for an answer: a database that is away for a moment is no reason to end what somebody watches. */
+  async function mayBeTold(update: T): Promise<boolean> {
+    while (!ended.signal.aborted) {
+      const actor = await context.currentActor().catch(() => undefined);
+      if (actor !== undefined) return actor !== null && may(actor, update) && !ended.signal.aborted;
+      await pause(askAgainMs, undefined, { signal: ended.signal }).catch(() => undefined);
+    }
+    return false;
   }
 
   return {
@@ -45,12 +58,7 @@ export function watchAuthorized<T>(
       }, checkMs);
       const result = await updates.next();
       if (result.done) return end();
-      try {
-        return (await mayGoOn(result.value)) && !ended.signal.aborted ? result : end();
-      } catch (error) {
-        end();
-        throw error;
-      }
+      return (await mayBeTold(result.value)) ? result : end();
     },
     // Ends a `next()` that is still waiting: the feed's own iterator lets go of it.
     async return() {

@@ -23,12 +23,15 @@ import {
   retryRefusal,
   startBackup,
 } from "../../domain/jobs.ts";
+import type { FailureCode } from "../../domain/rules/failures.ts";
 import { isEnded } from "../../domain/rules/job-states.ts";
+import { findWaits, type Wait, waitSentence } from "../../domain/waiting.ts";
 import { JobStatus as statuses, JobType as types } from "../../prisma/client/client.ts";
 import { gathered } from "./batch.ts";
 import { builder } from "./builder.ts";
 import { byAge, listing, onlyOrder, ordersOf, relatedList } from "./listing.ts";
 import { Node } from "./node.ts";
+import { VerifyDepth } from "./verify-depth.ts";
 
 const JobType = builder.enumType("JobType", {
   description: "What a job does.",
@@ -36,7 +39,7 @@ const JobType = builder.enumType("JobType", {
     BACKUP: { value: types.BACKUP, description: "Makes a snapshot of a source." },
     RESTORE: { value: types.RESTORE, description: "Prepares a download of a snapshot." },
     DELETE_SNAPSHOT: { value: types.DELETE_SNAPSHOT, description: "Removes a snapshot's bytes." },
-    VERIFY: { value: types.VERIFY, description: "Checks a snapshot's bytes." },
+    VERIFY: { value: types.VERIFY, description: "Checks whether a snapshot is whole." },
     TEST_SOURCE: { value: types.TEST_SOURCE, description: "Connects to a source and looks." },
   },
 });
@@ -77,6 +80,29 @@ const jobEventList = listing({ model: "JobEvent", connection: JobEventConnection
 
 const workerName = gathered<string, string>(({ hub }, ids) => nameWorkers(hub, ids));
 
+const waitOf = gathered<string, Wait>(({ hub }, ids) => findWaits(hub, ids));
+
+const JobWait = builder.objectRef<Wait>("JobWait").implement({
+  description: "What a queued job waits for that does not come by itself.",
+  fields: (t) => ({
+    code: t.string({
+      description: "Why it waits: `WORKER_OFFLINE`, a code of the closed list. The job does not fail of it.",
+      resolve: () => "WORKER_OFFLINE" satisfies FailureCode,
+    }),
+    message: t.string({ description: "In one sentence.", resolve: (wait) => waitSentence(wait) }),
+    workerName: t.exposeString("workerName", {
+      nullable: true,
+      description: "What the worker is called that it waits for; null: none that could do it has ever joined.",
+    }),
+    offlineSince: t.field({
+      type: "DateTime",
+      nullable: true,
+      description: "When that worker was last heard; null where it is there and takes no jobs, or was never heard.",
+      resolve: ({ since, draining }) => (draining ? null : since),
+    }),
+  }),
+});
+
 export const Job = builder.prismaObject("Job", {
   select: { id: true, tenantId: true },
   description: "A unit of work.",
@@ -108,11 +134,25 @@ export const Job = builder.prismaObject("Job", {
       nullable: true,
       description: "The snapshot that a restore, a deletion or a check is about.",
     }),
+    verifyDepth: t.expose("verifyDepth", {
+      type: VerifyDepth,
+      nullable: true,
+      description: "How deep a check looks; null for every other type.",
+    }),
     workerName: t.string({
       nullable: true,
       description: "What the worker is called that has it, or had it last.",
       select: { workerId: true },
       resolve: async ({ workerId }, _, context) => (workerId ? ((await workerName(context, workerId)) ?? null) : null),
+    }),
+    waitingFor: t.field({
+      type: JobWait,
+      nullable: true,
+      description:
+        "What a queued job that is due waits for, where no worker that could do it is online; null where one is, or it is not queued.",
+      select: { id: true, status: true },
+      resolve: async ({ id, status }, _, context) =>
+        status === "QUEUED" ? ((await waitOf(context, id)) ?? null) : null,
     }),
     priority: t.exposeInt("priority", { description: "Higher goes first." }),
     progress: t.expose("progress", {

@@ -16,6 +16,8 @@ const descriptions: Record<Reason["code"], string> = {
   MIN_AGE: "It is younger than `minAgeDays`.",
   WITHIN_MAX_AGE: "It is not older than `maxAgeDays`, which is all that the policy says.",
   NO_POLICY: "No policy lets anything of its source go, or one of its schedules has none.",
+  NOTHING_NEWER: "It is damaged, but no good one of its source is newer: something of it may still be read.",
+  DAMAGED: "It was found damaged less than 30 days ago.",
 };
 
 const KeepCode = builder.enumType("KeepCode", {

@@ -8,11 +8,18 @@ import {
   findSchedule,
   nextRuns,
   pauseSchedule,
+  plannedRuns,
   previewSchedule,
+  type PlannedRun as Run,
   resumeSchedule,
   updateSchedule,
+  windowIn,
 } from "../../domain/schedules.ts";
-import { ScheduleStatus as statuses } from "../../prisma/client/client.ts";
+import {
+  MissedRuns as missedRuns,
+  SkipReason as skipReasons,
+  ScheduleStatus as statuses,
+} from "../../prisma/client/client.ts";
 import { builder } from "./builder.ts";
 import { byAge, listing, ordersOf } from "./listing.ts";
 import { Node } from "./node.ts";
@@ -24,6 +31,65 @@ const ScheduleStatus = builder.enumType("ScheduleStatus", {
     ENABLED: { value: statuses.ENABLED, description: "It does." },
     DISABLED: { value: statuses.DISABLED, description: "It does not." },
   },
+});
+
+const MissedRunPolicy = builder.enumType("MissedRunPolicy", {
+  description: "What becomes of runs that came due while xVault, or the source, was at rest.",
+  values: {
+    CATCH_UP: {
+      value: missedRuns.CATCH_UP,
+      description: "One run makes up for all of them, as soon as it may begin.",
+    },
+    SKIP: {
+      value: missedRuns.SKIP,
+      description: "Those more than 15 minutes late are skipped: the next one is at its own time.",
+    },
+  },
+});
+
+const ScheduleSkipReason = builder.enumType("ScheduleSkipReason", {
+  description: "Why a run was skipped.",
+  values: {
+    BACKUP_UNDER_WAY: {
+      value: skipReasons.BACKUP_UNDER_WAY,
+      description: "Another backup of the source had not ended yet: a source has one at a time.",
+    },
+    MISSED: {
+      value: skipReasons.MISSED,
+      description: "It came due while xVault, or the source, was at rest: see `MissedRunPolicy`.",
+    },
+  },
+});
+
+const RunWindow = builder.objectRef<{ from: string; to: string }>("RunWindow").implement({
+  description: "The part of the day in which runs may begin.",
+  fields: (t) => ({
+    from: t.exposeString("from", { description: "From this time on, such as 22:00, in the schedule's timezone." }),
+    to: t.exposeString("to", { description: "To before this time; of the next day where it is the lesser one." }),
+  }),
+});
+
+const RunWindowInput = builder.inputType("RunWindowInput", {
+  description:
+    "The part of the day in which runs may begin, in the schedule's timezone. A timetable has no runs outside it, and a run that could not begin within it waits for the next one. One under way goes on after it. The same time twice: the whole day.",
+  fields: (t) => ({
+    from: t.string({ required: true, description: "From this time on, such as 22:00." }),
+    to: t.string({
+      required: true,
+      description: "To before this time, such as 06:00; past midnight where it is the lesser one.",
+    }),
+  }),
+});
+
+const PlannedRun = builder.objectRef<Run>("PlannedRun").implement({
+  description: "A run that is to come.",
+  fields: (t) => ({
+    dueAt: t.expose("slotAt", { type: "DateTime", description: "When it is due." }),
+    notBefore: t.expose("notBefore", {
+      type: "DateTime",
+      description: "When it may begin: when it is due, and its share of the spread.",
+    }),
+  }),
 });
 
 const rules = {
@@ -74,9 +140,24 @@ export const Schedule = builder.prismaObject("Schedule", {
     }),
     intervalMinutes: t.exposeInt("intervalMinutes", {
       nullable: true,
-      description: "Minutes from one run to the next.",
+      description: "Minutes from one run to the next, counted from the beginning of 1970 in UTC.",
     }),
-    timezone: t.exposeString("timezone", { description: "The IANA timezone that the cron expression is read in." }),
+    timezone: t.exposeString("timezone", {
+      description: "The IANA timezone that the cron expression and the window are read in.",
+    }),
+    jitterMinutes: t.exposeInt("jitterMinutes", {
+      description: "Runs begin spread over so many minutes from when they are due; 0: at once.",
+    }),
+    window: t.field({
+      type: RunWindow,
+      nullable: true,
+      description: "The part of the day in which runs may begin; null: all of it.",
+      resolve: windowIn,
+    }),
+    missedRuns: t.expose("missedRuns", {
+      type: MissedRunPolicy,
+      description: "What becomes of runs that came due while xVault, or the source, was at rest.",
+    }),
     status: t.expose("status", { type: ScheduleStatus, description: "Whether it runs." }),
     retention: t.field({
       type: RetentionPolicy,
@@ -94,6 +175,26 @@ export const Schedule = builder.prismaObject("Schedule", {
       args: { first: t.arg.int({ required: true, ...firstRuns }) },
       complexity: costOfRuns,
       resolve: (schedule, { first }, { hub }) => nextRuns(hub, schedule, first),
+    }),
+    plannedRuns: t.field({
+      type: [PlannedRun],
+      description: "The runs of `nextRuns`, each with when it may begin; none while it is paused.",
+      args: { first: t.arg.int({ required: true, ...firstRuns }) },
+      complexity: costOfRuns,
+      resolve: (schedule, { first }, { hub }) => plannedRuns(hub, schedule, first),
+    }),
+    skippedRuns: t.exposeInt("skippedSlots", {
+      description: "How many runs were skipped so far. Of those missed in a row, a thousand at most are counted.",
+    }),
+    lastSkippedAt: t.expose("lastSkippedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When that was last so; null where none ever was.",
+    }),
+    lastSkipReason: t.expose("lastSkipReason", {
+      type: ScheduleSkipReason,
+      nullable: true,
+      description: "Why, the last time.",
     }),
     lastRunAt: t.expose("lastSlotAt", {
       type: "DateTime",
@@ -143,6 +244,9 @@ builder.queryField("schedule", (t) =>
   }),
 );
 
+const jitterHelp =
+  "Spreads the beginnings of runs over so many minutes, 0 to 1440, fewer than lie between two runs; each schedule and run has a share of its own, so that not everything begins at once.";
+
 const SchedulePreview = builder.objectRef<{ runs: Date[] }>("SchedulePreview").implement({
   description: "What a timetable comes to.",
   fields: (t) => ({
@@ -156,6 +260,7 @@ const TimetableInput = builder.inputType("TimetableInput", {
     cron: t.string({ description: cronHelp }),
     intervalMinutes: t.int({ description: "Minutes from one run to the next, 1 to 527040." }),
     timezone: t.string({ description: "An IANA timezone; UTC where none is given." }),
+    window: t.field({ type: RunWindowInput, description: "When runs may begin; at any time where nothing is said." }),
   }),
 });
 
@@ -185,6 +290,12 @@ builder.relayMutationField(
       cron: t.string({ description: cronHelp }),
       intervalMinutes: t.int({ description: "Minutes from one run to the next, 1 to 527040." }),
       timezone: t.string({ description: "An IANA timezone; UTC where none is given." }),
+      window: t.field({ type: RunWindowInput, description: "When runs may begin; at any time where nothing is said." }),
+      jitterMinutes: t.int({ description: `${jitterHelp} 0 where nothing is said.` }),
+      missedRuns: t.field({
+        type: MissedRunPolicy,
+        description: "What becomes of missed runs; CATCH_UP where nothing is said.",
+      }),
       retention: t.field({
         type: RetentionPolicyInput,
         description: "Which snapshots are to be kept; all where nothing is said.",
@@ -213,6 +324,9 @@ builder.relayMutationField(
         description: "Minutes from one run to the next. Takes the place of a cron expression.",
       }),
       timezone: t.string({ description: "An IANA timezone." }),
+      window: t.field({ type: RunWindowInput, description: "When runs may begin; the same time twice: at any time." }),
+      jitterMinutes: t.int({ description: jitterHelp }),
+      missedRuns: t.field({ type: MissedRunPolicy, description: "What becomes of missed runs." }),
       retention: t.field({ type: RetentionPolicyInput, description: "Which snapshots are to be kept, as a whole." }),
     }),
   },

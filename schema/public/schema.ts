@@ -3,6 +3,7 @@ import "./failures.ts";
 import "./api-key.ts";
 import "./audit.ts";
 import "./changes.ts";
+import "./check.ts";
 import "./credential.ts";
 import "./invitation.ts";
 import "./job.ts";

@@ -27,6 +27,12 @@ const SettingKey = builder.enumType("SettingKey", {
       value: "restore_time_limit_minutes",
       description: settings.restore_time_limit_minutes.description,
     },
+    SCRUB_INTERVAL_DAYS: { value: "scrub_interval_days", description: settings.scrub_interval_days.description },
+    DRILL_INTERVAL_DAYS: { value: "drill_interval_days", description: settings.drill_interval_days.description },
+    SCRUB_RATE_MB_PER_SECOND: {
+      value: "scrub_rate_mb_per_second",
+      description: settings.scrub_rate_mb_per_second.description,
+    },
   } as const,
 });
 

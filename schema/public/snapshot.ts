@@ -19,6 +19,7 @@ import { Job } from "./job.ts";
 import { KeepReason } from "./keep-reason.ts";
 import { byAge, listing, ordersOf } from "./listing.ts";
 import { Node } from "./node.ts";
+import { VerifyDepth } from "./verify-depth.ts";
 
 const SnapshotStatus = builder.enumType("SnapshotStatus", {
   description: "What can be expected of a snapshot.",
@@ -27,8 +28,11 @@ const SnapshotStatus = builder.enumType("SnapshotStatus", {
     FAILED: { value: statuses.FAILED, description: "Never became whole." },
     DELETING: { value: statuses.DELETING, description: "Its bytes are being removed." },
     DELETED: { value: statuses.DELETED, description: "Its bytes are gone." },
-    MISSING: { value: statuses.MISSING, description: "Its bytes were not found where they should lie." },
-    CORRUPT: { value: statuses.CORRUPT, description: "Its bytes are not what was written." },
+    MISSING: {
+      value: statuses.MISSING,
+      description: "Its bytes were not found where they should lie: it is not restored from.",
+    },
+    CORRUPT: { value: statuses.CORRUPT, description: "It is not what was written: it is not restored from." },
   },
 });
 
@@ -91,7 +95,7 @@ export const Snapshot = builder.prismaObject("Snapshot", {
     pinReason: t.exposeString("pinReason", { nullable: true, description: "Why somebody pinned it." }),
     keepReasons: t.field({
       type: [KeepReason],
-      description: "Why the retention keeps it; none: it goes with the next run, is about to, or cannot be restored.",
+      description: "Why the retention keeps it; none: it goes with the next run, is about to, or is missing.",
       select: { id: true, sourceId: true },
       complexity: 2,
       resolve: async ({ id, sourceId }, _, context) => (await reasonsOfSource(context, sourceId))?.get(id) ?? [],
@@ -161,7 +165,30 @@ export const Snapshot = builder.prismaObject("Snapshot", {
     verifiedAt: t.expose("verifiedAt", {
       type: "DateTime",
       nullable: true,
-      description: "When its bytes were last checked.",
+      description: "When it was last checked and found whole; null: not since it was made, when it was read back.",
+    }),
+    verifyDepth: t.expose("verifyDepth", {
+      type: VerifyDepth,
+      nullable: true,
+      description: "How deep that check looked.",
+    }),
+    openedAt: t.expose("openedAt", {
+      type: "DateTime",
+      nullable: true,
+      description:
+        "When it was last opened for real, to prove that it can be, and everything in it was as it should be.",
+    }),
+    damagedAt: t.expose("damagedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When it was found damaged or missing; null while it is whole.",
+    }),
+    damage: t.exposeString("damage", { nullable: true, description: "What is wrong with it, in one sentence." }),
+    viewerCanVerify: t.boolean({
+      description: "Whether it can be checked now, by whoever asks.",
+      select: { tenantId: true, status: true },
+      resolve: ({ tenantId, status }, _, { actor }) =>
+        !isGone(status) && status !== "FAILED" && isAuthorized(actor(), tenantId, "verifySnapshot"),
     }),
     job: t.relation("job", { type: Job, description: "The backup that made it." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was committed." }),

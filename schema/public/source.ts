@@ -73,6 +73,11 @@ const Source = builder.prismaObject("Source", {
       description: "The pinned key of the jump host in front of it, `SHA256:…`.",
     }),
     status: t.expose("status", { type: SourceStatus, description: "Whether it is backed up." }),
+    maxBytesPerSecond: t.expose("maxBytesPerSecond", {
+      type: "ByteCount",
+      nullable: true,
+      description: "Its backups read no faster than this; null: as fast as they can.",
+    }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was made." }),
     updatedAt: t.expose("updatedAt", { type: "DateTime", description: "When it was last changed." }),
     deletedAt: t.expose("deletedAt", {
@@ -184,6 +189,10 @@ builder.relayMutationField(
       credentialId: t.id({ description: "What opens it." }),
       hostKey: t.string({ description: "The host key that a test showed and that you accept, `SHA256:…`." }),
       jumpHostKey: t.string({ description: "The same of the jump host." }),
+      maxBytesPerSecond: t.field({
+        type: "ByteCount",
+        description: "Most bytes a second that its backups read, 65536 or more; without it, as fast as they can.",
+      }),
     }),
   },
   {
@@ -211,6 +220,10 @@ builder.relayMutationField(
         description: "Its settings, as a whole. Another host or port asks for a new test.",
       }),
       credentialId: t.id({ description: "What opens it." }),
+      maxBytesPerSecond: t.field({
+        type: "ByteCount",
+        description: "Most bytes a second that its backups read from the next one on, 65536 or more; null lifts it.",
+      }),
     }),
   },
   {

@@ -9,8 +9,11 @@ import {
   loadsOf,
   resumeWorker,
   retireWorker,
+  startInventory,
   updateWorker,
 } from "../../domain/fleet.ts";
+import { type Inventory, inventoryOf } from "../../domain/inventory.ts";
+import { concurrencyOf } from "../../domain/workers.ts";
 import { WorkerRole as roles, WorkerStatus as statuses } from "../../prisma/client/client.ts";
 import { gathered } from "./batch.ts";
 import { builder } from "./builder.ts";
@@ -36,6 +39,26 @@ const WorkerRole = builder.enumType("WorkerRole", {
 
 const loads = gathered(({ hub, actor }, ids: readonly string[]) => loadsOf(hub, actor(), ids));
 
+const LeftArtifact = builder.objectRef<Inventory["left"][number]>("LeftArtifact").implement({
+  description: "Something in a store that belongs to nobody the database knows.",
+  fields: (t) => ({
+    snapshotId: t.exposeID("snapshotId", { description: "The id that it has there." }),
+    reason: t.exposeString("reason", { description: "Why it was neither taken up nor removed." }),
+  }),
+});
+
+const StoreInventory = builder.objectRef<Inventory>("StoreInventory").implement({
+  description: "How the store of a worker differed from the database, and what was done about it.",
+  fields: (t) => ({
+    present: t.exposeInt("present", { description: "Snapshots that were there." }),
+    adopted: t.exposeInt("adopted", { description: "Those that the database did not know, and knows again." }),
+    removed: t.exposeInt("removed", { description: "Those that belonged to nobody and were removed." }),
+    missing: t.exposeInt("missing", { description: "Those that were not there: they are MISSING now." }),
+    returned: t.exposeInt("returned", { description: "Those that were MISSING and are there again, whole." }),
+    left: t.expose("left", { type: [LeftArtifact], description: "What was left alone: 100 of it at most." }),
+  }),
+});
+
 export const Worker = builder.prismaObject("Worker", {
   description: "A process of the data plane.",
   interfaces: [Node],
@@ -46,6 +69,34 @@ export const Worker = builder.prismaObject("Worker", {
     status: t.expose("status", { type: WorkerStatus, description: "Whether it takes jobs." }),
     capabilities: t.expose("capabilities", { type: "JSON", description: "What it said it can do." }),
     storageBase: t.exposeString("storageBase", { nullable: true, description: "Where its artifacts lie." }),
+    concurrency: t.int({
+      nullable: true,
+      description: "Jobs that it does at once; null where it has not said.",
+      select: { capabilities: true },
+      resolve: (worker) => concurrencyOf(worker),
+    }),
+    freeBytes: t.expose("freeBytes", {
+      type: "ByteCount",
+      nullable: true,
+      description: "Room that is left in its store, as it said last; null before it did.",
+    }),
+    totalBytes: t.expose("totalBytes", {
+      type: "ByteCount",
+      nullable: true,
+      description: "Size of the disk that its store lies on; null before it said so.",
+    }),
+    inventoriedAt: t.expose("inventoriedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When it last compared its store with the database; null before the first time.",
+    }),
+    inventory: t.field({
+      type: StoreInventory,
+      nullable: true,
+      description: "What that came to.",
+      select: { inventory: true },
+      resolve: ({ inventory }) => inventoryOf(inventory),
+    }),
     lastSeenAt: t.expose("lastSeenAt", { type: "DateTime", nullable: true, description: "When it was last heard." }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it joined." }),
     drainedAt: t.expose("drainedAt", {
@@ -210,6 +261,26 @@ builder.relayMutationField(
   {
     description: "The worker that works again.",
     outputFields: (t) => ({ worker: t.expose("worker", { type: Worker, description: "It." }) }),
+  },
+);
+
+builder.relayMutationField(
+  "startInventory",
+  {
+    description: "A worker whose store is to be looked through.",
+    inputFields: (t) => ({ workerId: t.id({ required: true, description: "Which." }) }),
+  },
+  {
+    description:
+      "Has a worker compare its store with the database now, rather than within the hour: what the database forgot is taken up again, what is gone is MISSING. For operators.",
+    errors: { types: [NotFoundError] },
+    resolve: async (_, { input }, { hub, actor }) => ({ worker: await startInventory(hub, actor(), input) }),
+  },
+  {
+    description: "The worker that was asked.",
+    outputFields: (t) => ({
+      worker: t.expose("worker", { type: Worker, description: "Its `inventoriedAt` changes when it is done." }),
+    }),
   },
 );
 

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { GraphQLError } from "graphql";
 import type { Logger } from "pino";
 import { DomainError, UnauthenticatedError } from "../../domain/errors.ts";
+import { isDatabaseAway, isWriteConflict } from "../../prisma/failures.ts";
 
 /** Yoga's `maskError`: refusals keep message and code, faults in the document are the caller's, everything else is masked. */
 export function maskErrors(log: Logger): (error: unknown) => GraphQLError {
@@ -14,15 +15,29 @@ export function maskErrors(log: Logger): (error: unknown) => GraphQLError {
     if (error instanceof GraphQLError && cause === undefined) return reply(error, error.message, tellable(error));
     if (cause instanceof GraphQLError) return reply(error, cause.message, tellable(cause));
     const reference = randomUUID();
+    const passing = passingMessage(cause);
+    if (passing !== null) {
+      log.warn({ reference, err: cause }, "the database did not serve");
+      return reply(error, passing, { code: "SERVICE_UNAVAILABLE", reference, http: unavailable });
+    }
     log.error({ reference, err: cause }, "unexpected error");
     return reply(error, "Something went wrong on our side.", { code: "INTERNAL", reference });
   };
+}
+
+/** What to tell of an error that passes by itself; null for one that does not. */
+export function passingMessage(error: unknown): string | null {
+  if (isWriteConflict(error)) return "Others changed the same thing at the same moment: try again.";
+  return isDatabaseAway(error) ? "The service is not available at this moment: try again shortly." : null;
 }
 
 const suggestion = /,?\s*did you mean [^?]*\?/gi;
 
 /** RFC 9110 §15.5.2. */
 const unauthorized = { status: 401, headers: { "www-authenticate": "Bearer" } };
+
+/** A status for clients of the new kind; those of the old one find the code in a 200. */
+const unavailable = { spec: true, status: 503, headers: { "retry-after": "5" } };
 
 /** Of what libraries attach, the code, the status that it becomes over HTTP, and the reference of an error masked before. */
 function tellable({ extensions: { code = "BAD_USER_INPUT", http, reference } }: GraphQLError): Record<string, unknown> {

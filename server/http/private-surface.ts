@@ -12,7 +12,7 @@ import { authenticateWorker } from "../../domain/workers.ts";
 import type { PrivateContext } from "../../schema/private/builder.ts";
 import { privateSchema } from "../../schema/private/schema.ts";
 import { sendJson } from "./health.ts";
-import { maskErrors } from "./masking.ts";
+import { maskErrors, passingMessage } from "./masking.ts";
 
 export interface PrivateSurfaceOptions {
   readonly hub: Hub;
@@ -63,6 +63,11 @@ export function createPrivateSurface({ hub, log }: PrivateSurfaceOptions): {
       if (response.headersSent) return response.destroy();
       if (error instanceof UnauthenticatedError) return dismiss(response, 401, error.code, error.message);
       const reference = randomUUID();
+      const passing = passingMessage(error);
+      if (passing !== null) {
+        log.warn({ reference, err: error }, "the database did not serve");
+        return dismiss(response, 503, "SERVICE_UNAVAILABLE", passing, { reference });
+      }
       log.error({ reference, err: error }, "request failed");
       dismiss(response, 500, "INTERNAL", "Something went wrong on our side.", { reference });
     });

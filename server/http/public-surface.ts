@@ -21,6 +21,7 @@ import {
   sendRefusal,
 } from "./request-gate.ts";
 import { acceptSockets, type SocketContext } from "./sockets.ts";
+import { partWithVanished } from "./vanished-clients.ts";
 
 export interface PublicSurfaceOptions extends ContextMaker {
   readonly redisReady: () => boolean;
@@ -40,6 +41,7 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
   const mask = maskErrors(log);
   const yoga = createOperations(options, mask);
   const pages = createPages(options);
+  const vanished = partWithVanished();
   // Who sends a byte at a time is looked for every second.
   const server = createServer({ connectionsCheckingInterval: 1_000 }, (request, response) => {
     secureHeaders(response, gate);
@@ -47,6 +49,7 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
     const path = url.split("?", 1)[0] ?? "/";
     const refusal = refuseAddress(request) ?? (path === endpoint ? refuseOperation(request, gate) : null);
     if (refusal) return sendRefusal(request, response, refusal);
+    if (path === endpoint) vanished.watch(response);
     // Yoga answers some requests, such as preflights, without a promise.
     const answered = path === endpoint ? Promise.resolve(yoga(request, response)) : pages(path, request, response);
     answered.catch((error: unknown) => {
@@ -75,6 +78,7 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
   return {
     server,
     async dispose() {
+      vanished.stop();
       await sockets.dispose();
       await yoga.dispose();
     },

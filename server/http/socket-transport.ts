@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { CloseCode, handleProtocols, makeServer, type ServerOptions } from "graphql-ws";
 import type { Logger } from "pino";
 import type { WebSocket, WebSocketServer } from "ws";
+import { passingMessage } from "./masking.ts";
 
 /** What the hooks of graphql-ws find in `context.extra`. */
 export interface Extra {
@@ -11,6 +12,8 @@ export interface Extra {
   readonly request: IncomingMessage;
 }
 
+/** Try again later: clients of graphql-ws do so by themselves, which they do after none of its own codes. */
+const tryAgainLater = 1013;
 /** How often a socket is asked whether it is still there; without an answer by the next time, it is not. */
 const keepAliveMs = 12_000;
 /** Answers that wait to be read, in bytes. */
@@ -31,6 +34,10 @@ export function carrySockets(
         (error instanceof Error && error.message.startsWith("Unexpected message of type"))
       )
         return socket.close(CloseCode.BadRequest, "Invalid message received");
+      if (passingMessage(error) !== null) {
+        log.warn({ err: error }, "the database did not serve");
+        return socket.close(tryAgainLater, "Try again later");
+      }
       log.error({ err: error }, "socket failed");
       socket.close(CloseCode.InternalServerError, "Internal server error");
     };

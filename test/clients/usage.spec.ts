@@ -89,4 +89,14 @@ describe("xvault", () => {
     const { exitCode, stderr } = await home.xvault(["migrate", "--status"]);
     assert.deepEqual([exitCode, stderr], [1, "Set DATABASE_URL to the database that is to be migrated.\n"]);
   });
+
+  it("hands what is for operators over, with its exit code", async () => {
+    await using home = await makeHome();
+    const rotation = await home.xvault(["keys", "rotate-kek"], { env: { HUB_ENCRYPTION_KEK: "c2hvcnQ=" } });
+    assert.equal(rotation.exitCode, 1);
+    assert.match(rotation.stderr, /^DATABASE_URL is not set to an address/);
+    assert.match(rotation.stderr, /\nHUB_ENCRYPTION_KEK holds 5 bytes; it has to be 32/);
+    const { exitCode } = await home.xvault(["keys", "rotate-kek", "--bogus"]);
+    assert.equal(exitCode, 2);
+  });
 });

@@ -30,7 +30,7 @@ const walled = [
   "invitation",
 ] as const;
 /** What no customer has any business with. */
-const closed = ["refreshToken", "passwordReset", "worker", "workerEnrolment"] as const;
+const closed = ["refreshToken", "passwordReset", "worker", "workerEnrolment", "kek"] as const;
 
 describe("behind the wall of the database", () => {
   const stack = new AsyncDisposableStack();

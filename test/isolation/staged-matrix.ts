@@ -59,7 +59,7 @@ export async function stageMatrix(): Promise<Stage> {
     const { id: _, tokenHash: __, ...row } = await platform.worker.findUniqueOrThrow({ where: { id: worker.id } });
     ids.worker = `wrk_${randomBytes(16).toString("hex")}`;
     await platform.worker.create({
-      data: { ...row, id: ids.worker, capabilities: row.capabilities ?? {}, tokenHash: ids.worker },
+      data: { ...row, id: ids.worker, capabilities: row.capabilities ?? {}, inventory: {}, tokenHash: ids.worker },
     });
     const prefix = `xva_${randomBytes(6).toString("hex")}`;
     const apiKey = `${prefix}_${randomBytes(32).toString("base64url")}`;

@@ -31,7 +31,10 @@ export interface PlayedWorkerOptions {
 }
 
 /** Enrols and registers a worker that can do all that its role allows, unless it is told otherwise. */
-export async function playWorker(hub: StagedHub, options: PlayedWorkerOptions = {}): Promise<PlayedWorker> {
+export async function playWorker(
+  hub: Pick<StagedHub, "enrol" | "privateUrl">,
+  options: PlayedWorkerOptions = {},
+): Promise<PlayedWorker> {
   const { role = "BACKUP", readsStoresOf = [], sourceTypes = role === "BACKUP" ? ["SFTP"] : [] } = options;
   const jobTypes = options.jobTypes ?? ["BACKUP", "RESTORE", "DELETE_SNAPSHOT", "VERIFY", "TEST_SOURCE"];
   const { id, token } = await hub.enrol(role);

@@ -75,7 +75,7 @@ export const forOperators = [
     "resetSetting",
     "updateSetting",
   ],
-  ...["drainWorker", "enrolWorker", "resumeWorker", "retireWorker", "updateWorker"],
+  ...["drainWorker", "enrolWorker", "resumeWorker", "retireWorker", "startInventory", "updateWorker"],
 ];
 /** Its private half was thrown away. */
 const recipient = "age1fugjftjcnmlwulxquaukdwa54xtjpvj5d65upz9y0r8ws7yraefslst8ec";
@@ -102,6 +102,7 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     deleteSnapshot: { snapshotId },
     deleteTenant: { tenantId, confirmName: "Acme" },
     drainWorker: { workerId },
+    startInventory: { workerId },
     deleteSource: { sourceId },
     disableSource: { sourceId },
     enableSource: { sourceId },
@@ -136,6 +137,7 @@ export function inputs(ids: Ids): Record<string, Record<string, unknown>> {
     testSourceDraft: { tenantId, type: "SFTP", config, credentialId },
     undeleteSnapshot: { snapshotId },
     unpinSnapshot: { snapshotId },
+    verifySnapshot: { snapshotId },
     updateCredential: { credentialId, secret: { password: "y" } },
     updateMember: { tenantId, userId: ids.member, role: "VIEWER" },
     updateSchedule: { scheduleId, timezone: "Europe/Berlin" },

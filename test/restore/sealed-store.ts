@@ -59,7 +59,7 @@ export function restoreJob(snapshot: Snapshot, wish: Wish = {}): { job: RestoreJ
   const job: RestoreJob = {
     ...{ jobId: `job_${count}`, tenantId, type: "RESTORE", leaseEpoch: 1, leaseSeconds: 60, attempt: 1 },
     timeLimitSeconds: 3600,
-    ...{ source: null, backup: null },
+    ...{ source: null, backup: null, check: null },
     snapshot: { snapshotId, sourceId, manifestSha256, artifactSha256, storageWorkerId: owner },
     restore: { restoreId: `rst_${count}`, form, selection, tokenHash, maxDownloadBytes, fileName },
   };

@@ -15,7 +15,15 @@ const hourMs = 3_600_000;
 
 /** A whole snapshot made at this time, called after it. */
 function at(time: string, changes: Partial<Candidate> = {}): Candidate {
-  return { id: time, createdAt: new Date(time), partial: false, pinned: false, beingRestored: false, ...changes };
+  return {
+    id: time,
+    createdAt: new Date(time),
+    partial: false,
+    pinned: false,
+    beingRestored: false,
+    damagedAt: null,
+    ...changes,
+  };
 }
 
 /** `["2026-03-02T15:00Z", "DAILY 2026-03-02"]` for each that is kept. */
@@ -123,6 +131,27 @@ describe("a snapshot", () => {
     ]);
   });
 
+  it("that is damaged counts for nothing, and stays for a month, or until a good one is newer", () => {
+    const long = { damagedAt: new Date("2026-02-08T11:59Z") };
+    const snapshots = [
+      at("2026-03-09T03:00Z", long),
+      at("2026-03-08T03:00Z"),
+      at("2026-03-07T03:00Z", long),
+      at("2026-03-06T03:00Z", { damagedAt: new Date("2026-02-08T12:01Z") }),
+      at("2026-03-05T03:00Z", { ...long, pinned: true }),
+      at("2026-03-04T03:00Z"),
+      at("2026-03-03T03:00Z"),
+    ];
+    assert.deepEqual(kept(snapshots, { keepLast: 2 }), [
+      ["2026-03-09T03:00Z", "NOTHING_NEWER"],
+      ["2026-03-08T03:00Z", "NEWEST_GOOD", "LAST"],
+      ["2026-03-06T03:00Z", "DAMAGED"],
+      ["2026-03-05T03:00Z", "PINNED"],
+      ["2026-03-04T03:00Z", "LAST"],
+    ]);
+    assert.equal(kept(snapshots, {}).length, 7);
+  });
+
   it("is let go by no policy that only says what to keep at least, or nothing, or nonsense", () => {
     const snapshots = [at("2026-03-09T03:00Z"), at("2020-03-09T03:00Z")];
     for (const stored of [
@@ -196,13 +225,18 @@ describe("ten thousand histories", () => {
     const rules = Object.keys(samePeriod).filter((key) => (policy[key as keyof RetentionPolicy] ?? 0) > 0);
     const isCounting = rules.length > 0 || (policy.keepLast ?? 0) > 0;
     const letsGo = isCounting || policy.maxAgeDays !== undefined;
-    const eligible = snapshots.filter((each) => age(each) <= (policy.maxAgeDays ?? Number.POSITIVE_INFINITY));
+    const good = snapshots.filter((each) => each.damagedAt === null);
+    const eligible = good.filter((each) => age(each) <= (policy.maxAgeDays ?? Number.POSITIVE_INFINITY));
 
     function stays(each: Candidate): boolean {
       if (!letsGo || each.pinned || each.beingRestored) return true;
+      if (each.damagedAt !== null) {
+        const isFresh = Number(now) - Number(each.damagedAt) < 30 * dayMs;
+        return isFresh || !good.some((other) => other.createdAt >= each.createdAt);
+      }
       if (age(each) < (policy.minAgeDays ?? 0)) return true;
-      if (!snapshots.some((other) => isNewer(other, each))) return true;
-      if (!each.partial && !snapshots.some((other) => !other.partial && isNewer(other, each))) return true;
+      if (!good.some((other) => isNewer(other, each))) return true;
+      if (!each.partial && !good.some((other) => !other.partial && isNewer(other, each))) return true;
       if (!eligible.includes(each)) return false;
       if (!isCounting) return true;
       const newer = eligible.filter((other) => isNewer(other, each));
@@ -245,6 +279,10 @@ describe("ten thousand histories", () => {
         partial: fc.boolean(),
         pinned: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
         beingRestored: fc.integer({ min: 0, max: 19 }).map((n) => n === 0),
+        damagedAt: fc.option(
+          fc.integer({ min: 0, max: 60 * dayMs }).map((ago) => new Date(now.getTime() - ago)),
+          { nil: null, freq: 3 },
+        ),
       }),
       { maxLength: 24, size: "max" },
     )
@@ -265,6 +303,8 @@ describe("ten thousand histories", () => {
         assert.equal(reasons.size, snapshots.length);
         const stays = new Set([...reasons].flatMap(([id, why]) => (why.length > 0 ? [id] : [])));
         assert.deepEqual([...stays].sort(), [...naive(snapshots, policy, timezone)].sort());
+        const good = snapshots.filter(({ damagedAt }) => damagedAt === null);
+        if (good.length > 0) assert.ok(good.some(({ id }) => stays.has(id)));
         if (snapshots.length > 0) assert.ok(stays.size > 0);
       }),
       { numRuns: 10_000 },

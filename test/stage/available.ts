@@ -28,6 +28,7 @@ export const requirements = {
   },
   php: { package: "php-cli", reason: "WordPress sites are made, and read again after a restore, by a real PHP" },
   openssl: { package: "openssl", reason: "staged servers show certificates of their own" },
+  strace: { package: "strace", reason: "system calls of a real worker are made to fail" },
   ps: { package: "procps", reason: "the arguments of running processes are searched for secrets" },
 } as const satisfies Record<string, Requirement>;
 

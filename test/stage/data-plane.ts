@@ -45,6 +45,10 @@ export interface StagedProcessOptions {
   readonly identity?: WorkerIdentity;
   readonly env?: Readonly<Record<string, string>>;
   readonly fault?: Fault;
+  /** Gets a line for every fault point that is passed. */
+  readonly traceFile?: string;
+  /** Where its temporary directory is, when it has to outlive the process. */
+  readonly tempBase?: string;
 }
 
 export function stageWorker(hub: StagedGround, options: StagedProcessOptions = {}): Promise<StagedProcess> {
@@ -66,32 +70,14 @@ async function stageProcess(
 ): Promise<StagedProcess> {
   const directory = await mkdtemp("/var/tmp/xvault-stage-");
   const storageBase = options.storageBase ?? join(directory, "store");
-  const tempBase = join(directory, "temp");
+  const tempBase = options.tempBase ?? join(directory, "temp");
   const joins = options.env?.WORKER_ENROLMENT_TOKEN !== undefined;
   const given = options.identity ?? (joins ? null : await hub.enrol(kind === "worker" ? "BACKUP" : "RESTORE"));
   const { id, token } = given ?? { id: "", token: "" };
-  const tokenFile = join(directory, "token");
-  const redisFile = join(directory, "redis-url");
-  await writeFile(tokenFile, token, { mode: 0o600 });
-  await writeFile(redisFile, hub.redis.url, { mode: 0o600 });
-  const { args, env: faultEnv } = faulty(options.fault);
-  const child = spawn(process.execPath, [...args, join(import.meta.dirname, "..", "..", kind, "main.ts")], {
-    env: {
-      ...leanProcess,
-      PATH: process.env.PATH ?? "",
-      HUB_BASE_URL: hub.privateUrl,
-      REDIS_URL_FILE: redisFile,
-      WORKER_ID: id,
-      WORKER_TOKEN_FILE: tokenFile,
-      WORKER_STORAGE_BASE: storageBase,
-      WORKER_TEMP_BASE: tempBase,
-      SOURCE_ALLOWED_NETWORKS: "127.0.0.0/8",
-      RESTORE_PORT: String(hub.restorePort),
-      RESTORE_PUBLIC_URL: `http://127.0.0.1:${hub.restorePort}`,
-      ...faultEnv,
-      ...options.env,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
+  const { args, env: faultEnv } = faulty(options.fault, options.traceFile);
+  const child = await spawnDataPlane(hub, kind, {
+    ...{ directory, storageBase, tempBase, id, token, args },
+    env: { ...faultEnv, ...options.env },
   });
   // What an earlier process of the same identity left behind does not count.
   await hub.db.worker.updateMany({
@@ -131,6 +117,47 @@ async function stageProcess(
   };
 }
 
+export interface DataPlaneOptions {
+  /** Of its own, for the files of its secrets. */
+  readonly directory: string;
+  readonly storageBase: string;
+  readonly tempBase: string;
+  readonly id: string;
+  readonly token: string;
+  /** Of Node. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts the process and does not wait for it. */
+export async function spawnDataPlane(
+  hub: Pick<StagedGround, "privateUrl" | "redis" | "restorePort">,
+  kind: "worker" | "restore",
+  { directory, storageBase, tempBase, id, token, args = [], env }: DataPlaneOptions,
+) {
+  const tokenFile = join(directory, "token");
+  const redisFile = join(directory, "redis-url");
+  await writeFile(tokenFile, token, { mode: 0o600 });
+  await writeFile(redisFile, hub.redis.url, { mode: 0o600 });
+  return spawn(process.execPath, [...args, join(import.meta.dirname, "..", "..", kind, "main.ts")], {
+    env: {
+      ...leanProcess,
+      PATH: process.env.PATH ?? "",
+      HUB_BASE_URL: hub.privateUrl,
+      REDIS_URL_FILE: redisFile,
+      WORKER_ID: id,
+      WORKER_TOKEN_FILE: tokenFile,
+      WORKER_STORAGE_BASE: storageBase,
+      WORKER_TEMP_BASE: tempBase,
+      SOURCE_ALLOWED_NETWORKS: "127.0.0.0/8",
+      RESTORE_PORT: String(hub.restorePort),
+      RESTORE_PUBLIC_URL: `http://127.0.0.1:${hub.restorePort}`,
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
 /** The id of the worker that came online. */
 async function online(
   hub: StagedGround,
@@ -142,7 +169,7 @@ async function online(
   for (;;) {
     const row = await hub.db.worker.findFirst({ where: { ...where, status: "ONLINE" } });
     if (row) return row.id;
-    if (child.exitCode !== null || performance.now() > deadline)
+    if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline)
       throw new Error(`the process did not come online:\n${lines.slice(-10).join("\n")}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -1,6 +1,6 @@
 // A real hub in this process: its own database, its own Redis, random ports, and terms short enough to test with.
 
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { Writable } from "node:stream";
 import { enrol, enrolWorker } from "../../domain/enrolments.ts";
 import type { Database } from "../../prisma/connect.ts";
@@ -71,12 +71,15 @@ export async function stageHub(terms: StagedTerms = {}): Promise<StagedHub> {
         publicPort: 0,
         privatePort: 0,
         jwtSecret: randomBytes(32).toString("base64url"),
-        kek: randomBytes(32),
+        // The same for all hubs of a database, as it has to be.
+        kek: createHash("sha256").update(databaseUrl).digest(),
+        previousKeks: [],
         autoMigrate: terms.databaseUrl !== undefined,
         corsOrigins: [],
         ownerEmail: "owner@example.com",
         leaseSeconds: 30,
         heartbeatSeconds: 1,
+        inventorySeconds: 3600,
         jwtPreviousSecrets: [],
         accessTokenMinutes: 60,
         sessionHours: 2,

@@ -59,6 +59,7 @@ async function stageWorkshop(sshd: StagedOpenSsh, { onCommand }: StageOptions = 
     workerId: "wrk_1",
     tempBase: base,
     allowedNetworks: loopback,
+    ownsStore: async () => true,
   };
   const recipients = [await identityToRecipient(await generateX25519Identity())];
   const job: ClaimedJob = {
@@ -77,9 +78,10 @@ async function stageWorkshop(sshd: StagedOpenSsh, { onCommand }: StageOptions = 
       jumpHostKey: null,
       hasCredential: true,
     },
-    backup: { snapshotId: "snp_1", recipients, maxBytes: null },
+    backup: { snapshotId: "snp_1", recipients, maxBytes: null, maxBytesPerSecond: null },
     snapshot: null,
     restore: null,
+    check: null,
   };
   const log = pino({ level: "silent" });
   // Nobody renews: a lease ends by itself after two thirds of its time.
@@ -241,7 +243,7 @@ describe("a job of a worker", { skip: missingOpenSsh ?? false }, () => {
       await stage.perform({ ...stage.job, source: withConfig(stage.job, { [setting]: "" }) });
       assert.equal(last(stage.told).input.code, code, setting);
     }
-    await stage.perform({ ...stage.job, type: "VERIFY" });
+    await stage.perform({ ...stage.job, type: "RESTORE" });
     assert.equal(last(stage.told).input.code, "WORKER_OFFLINE");
   });
 

@@ -43,13 +43,17 @@ async function* everyJob(
 }
 
 async function* rowsOf(found: AsyncIterable<ListedJob>) {
-  for await (const { id, type, source, createdAt, status, errorCode, startedAt, endedAt } of found)
+  for await (const { id, type, source, createdAt, status, errorCode, waitingFor, startedAt, endedAt } of found)
     yield [
       id,
       type.toLowerCase().replaceAll("_", " "),
       source?.name ?? "",
       momentText(createdAt),
-      `${status.toLowerCase()}${isFinal(status) && errorCode ? ` (${errorCode})` : ""}`,
+      `${status.toLowerCase()}${note(isFinal(status) ? errorCode : (waitingFor?.message ?? null))}`,
       startedAt && endedAt ? durationText(Date.parse(endedAt) - Date.parse(startedAt)) : "",
     ];
+}
+
+function note(text: string | null): string {
+  return text === null ? "" : ` (${text.replace(/\.$/, "")})`;
 }

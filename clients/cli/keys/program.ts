@@ -4,8 +4,12 @@ import type { TenantChoice } from "../tenants.ts";
 import type { Terminal } from "../terminal.ts";
 import type { KeysOptions } from "./list.ts";
 
-/** Every command loads what it needs only when it is run. */
-export function addKeyCommands(program: Command, terminal: Terminal): void {
+/** Every command loads what it needs only when it is run. `operate` runs one that is for operators, beside the hub. */
+export function addKeyCommands(
+  program: Command,
+  terminal: Terminal,
+  operate: (args: readonly string[]) => Promise<void>,
+): void {
   const keys = program.command("keys").description("list the keys that snapshots are sealed to; make a new one");
 
   keys
@@ -20,4 +24,10 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
     .description("seal new snapshots to a new key of the platform; earlier keys still open what was sealed to them")
     .option("--tenant <id>", "whose; where you have several")
     .action(async (options: TenantChoice) => (await import("./rotate.ts")).rotate(terminal, options));
+
+  keys
+    .command("rotate-kek")
+    .description("seal the hub's secrets anew with a new HUB_ENCRYPTION_KEK; for operators, with the hub's environment")
+    .option("--json", "the outcome as JSON")
+    .action(({ json }: { json?: boolean }) => operate(["rotate-kek", ...(json ? ["--json"] : [])]));
 }

@@ -2,10 +2,11 @@
 import type { Command } from "commander";
 import type { Terminal } from "../terminal.ts";
 import type { SnapshotsOptions } from "./list.ts";
+import type { VerifyOptions } from "./verify.ts";
 
 /** Every command loads what it needs only when it is run. */
 export function addSnapshotCommands(program: Command, terminal: Terminal): void {
-  const snapshots = program.command("snapshots").description("list what is kept; pin it, or delete it");
+  const snapshots = program.command("snapshots").description("list what is kept; check it, pin it, or delete it");
 
   snapshots
     .command("list", { isDefault: true })
@@ -28,6 +29,16 @@ export function addSnapshotCommands(program: Command, terminal: Terminal): void 
     .description("leave a snapshot to the retention again")
     .argument("<snapshot>", "id of the snapshot")
     .action(async (snapshot: string) => (await import("./change.ts")).unpin(terminal, snapshot));
+
+  snapshots
+    .command("verify")
+    .description("check whether a snapshot is whole, and wait for the answer")
+    .argument("<snapshot>", "id of the snapshot")
+    .option("--content", "open it as well, and compare everything in it with its catalogue")
+    .option("--no-watch", "do not wait for the answer")
+    .action(async (snapshot: string, options: VerifyOptions) =>
+      (await import("./verify.ts")).verify(terminal, snapshot, options),
+    );
 
   snapshots
     .command("delete")

@@ -13,6 +13,7 @@ import { openSession } from "../session.ts";
 import { chosenTenant, everyTenant } from "../tenants.ts";
 import type { Terminal } from "../terminal.ts";
 import { type Findings, printFindings } from "./findings.ts";
+import { parseRate } from "./rate.ts";
 import { askSettings, type SourceType, sourceTypes } from "./settings.ts";
 import { findingsOf } from "./test.ts";
 
@@ -20,6 +21,8 @@ export interface AddOptions {
   readonly tenant?: string;
   readonly from?: string;
   readonly acceptHostKey?: boolean;
+  /** Bytes a second. */
+  readonly maxRate?: string;
 }
 
 const signIn = z.strictObject({
@@ -47,7 +50,7 @@ export async function addSource(terminal: Terminal, options: AddOptions): Promis
   for (;;) {
     const source = { type, name, ...(await askSettings(questions, type)) };
     try {
-      await using tried = await tryOut(terminal, api, tenantId, source);
+      await using tried = await tryOut(terminal, api, { tenantId, source, maxRate: options.maxRate });
       printFindings(terminal.stderr, tried.found);
       if (!(await acceptedByPerson(questions, tried.found))) throw new CommandError("Nothing was saved.");
       return await tried.save();
@@ -63,7 +66,7 @@ export async function addSource(terminal: Terminal, options: AddOptions): Promis
 async function addDescribed(terminal: Terminal, api: ApiClient, options: AddOptions & { from: string }): Promise<void> {
   const source = await readDescribed(terminal, options.from);
   const tenantId = await chosenTenant(api, options, terminal.signal);
-  await using tried = await tryOut(terminal, api, tenantId, source);
+  await using tried = await tryOut(terminal, api, { tenantId, source, maxRate: options.maxRate });
   const { hostKey } = tried.found;
   if (hostKey && !options.acceptHostKey)
     throw new CommandError(`The host shows the key ${hostKey}: if it is the right one, say --accept-host-key.`);
@@ -72,9 +75,14 @@ async function addDescribed(terminal: Terminal, api: ApiClient, options: AddOpti
 }
 
 /** Tested, and not saved yet: disposing forgets its secret unless `save` has been called. */
-async function tryOut(terminal: Terminal, api: ApiClient, tenantId: string, source: Described) {
+async function tryOut(
+  terminal: Terminal,
+  api: ApiClient,
+  { tenantId, source, maxRate }: { tenantId: string; source: Described; maxRate?: string | undefined },
+) {
   const { signal, stdout } = terminal;
   const { type, name, config, secret } = source;
+  const maxBytesPerSecond = maxRate === undefined ? null : parseRate(maxRate);
   await using undo = new AsyncDisposableStack();
   let credentialId: string | null = null;
   if (secret && Object.keys(secret).length > 0) {
@@ -92,7 +100,7 @@ async function tryOut(terminal: Terminal, api: ApiClient, tenantId: string, sour
     found,
     async save(): Promise<void> {
       const { hostKey = null, jumpHostKey = null } = found;
-      const input = { ...draft, name, hostKey, jumpHostKey };
+      const input = { ...draft, name, hostKey, jumpHostKey, maxBytesPerSecond };
       const made = await api.mutate(createSource, input, { signal });
       kept.move();
       stdout.write(`${made.source.id}\n`);

@@ -20,7 +20,15 @@ export function addSourceCommands(program: Command, terminal: Terminal): void {
       "take { type, name, config, secret } from a JSON file and ask nothing; - reads standard input",
     )
     .option("--accept-host-key", "with --from: take the host key that the test finds for the right one")
+    .option("--max-rate <rate>", "read it no faster than this, such as 500K or 20M (bytes a second)")
     .action(async (options: AddOptions) => (await import("./add.ts")).addSource(terminal, options));
+
+  sources
+    .command("limit")
+    .description("read a source no faster than this from its next backup on")
+    .argument("<source>", "id of the source, see xvault sources")
+    .argument("<rate>", "bytes a second, such as 500K or 20M; none lifts the limit")
+    .action(async (source: string, rate: string) => (await import("./rate.ts")).limit(terminal, source, rate));
 
   sources
     .command("test")

@@ -3,19 +3,25 @@ import { setTimeout as pause } from "node:timers/promises";
 import { ask } from "./ask.ts";
 import type { HeartbeatNews, HeartbeatState, HubAccess } from "./messages.ts";
 
-const document = "mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { serverTime } }";
+const document = "mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { serverTime inventoryDue } }";
 const timeoutMs = 10_000;
 
 export class Heartbeat {
   readonly #access: HubAccess;
   readonly #report: (news: HeartbeatNews) => void;
+  readonly #onInventoryDue: () => void;
   #state: HeartbeatState;
   #early = new AbortController();
 
-  constructor(access: HubAccess, state: HeartbeatState, report: (news: HeartbeatNews) => void) {
+  constructor(
+    access: HubAccess,
+    state: HeartbeatState,
+    { report, onInventoryDue }: { report: (news: HeartbeatNews) => void; onInventoryDue: () => void },
+  ) {
     this.#access = access;
     this.#state = state;
     this.#report = report;
+    this.#onInventoryDue = onInventoryDue;
   }
 
   /** A change of `draining` is told at once, everything else with the next beat. */
@@ -37,8 +43,9 @@ export class Heartbeat {
 
   async #beat(): Promise<HeartbeatNews> {
     const signal = AbortSignal.timeout(timeoutMs);
-    const answer = await ask<{ heartbeat?: unknown }>(this.#access, document, this.#state, signal);
+    const answer = await ask<{ heartbeat?: { inventoryDue: boolean } }>(this.#access, document, this.#state, signal);
     if (answer === null) return "unreachable";
+    if (answer.data?.heartbeat?.inventoryDue) this.#onInventoryDue();
     return answer.data?.heartbeat ? "heard" : (answer.errors?.[0]?.extensions?.code ?? `status ${answer.status}`);
   }
 }

@@ -22,11 +22,17 @@ export class KeepAlive implements AsyncDisposable {
   #thread: Worker;
   #restart: NodeJS.Timeout | null = null;
   #disposed = false;
+  #onInventoryDue: (() => void) | null = null;
 
   constructor(access: HubAccess, log: Logger) {
     this.#access = access;
     this.#log = log;
     this.#thread = this.#start();
+  }
+
+  /** Called whenever the hub asks for an inventory of the store, which it does with every beat until there was one. */
+  set onInventoryDue(listener: () => void) {
+    this.#onInventoryDue = listener;
   }
 
   /** The first call starts the heartbeat; later ones change what it says. A change of `draining` is told at once. */
@@ -71,6 +77,7 @@ export class KeepAlive implements AsyncDisposable {
     const thread = new Worker(script, { workerData: this.#access, env: {}, execArgv: [], resourceLimits });
     thread.on("message", (report: Report) => {
       if ("heartbeat" in report) this.#heardOfHeartbeat(report.heartbeat);
+      else if ("inventoryDue" in report) this.#onInventoryDue?.();
       else this.#heardOfLease(report.lease, report.news);
     });
     thread.on("error", (error) => this.#log.error({ err: error }, "the thread that talks to the hub failed"));

@@ -16,7 +16,9 @@ export interface LeaseTerms {
 /** What the next heartbeat says. */
 export interface HeartbeatState {
   readonly draining: boolean;
+  /** Of the store; null: not looked at. */
   readonly freeBytes: number | null;
+  readonly totalBytes?: number | null | undefined;
 }
 
 /** `lease` names one lease among all that were ever kept here; `heldSinceMs` is on the monotonic clock that threads have in common. */
@@ -32,4 +34,8 @@ export type HeartbeatNews = string;
 /** Each at most once. */
 export type LeaseNews = "canceled" | "lost";
 
-export type Report = { readonly heartbeat: HeartbeatNews } | { readonly lease: number; readonly news: LeaseNews };
+export type Report =
+  | { readonly heartbeat: HeartbeatNews }
+  /** The hub asks for an inventory of the store. */
+  | { readonly inventoryDue: true }
+  | { readonly lease: number; readonly news: LeaseNews };

@@ -20,7 +20,10 @@ parentPort?.on("message", (order: Order) => {
 function beat({ everySeconds, state }: Extract<Order, { beat: unknown }>["beat"]): void {
   if (heartbeat) heartbeat.tell(state);
   else {
-    heartbeat = new Heartbeat(access, state, (news) => report({ heartbeat: news }));
+    heartbeat = new Heartbeat(access, state, {
+      report: (news) => report({ heartbeat: news }),
+      onInventoryDue: () => report({ inventoryDue: true }),
+    });
     void heartbeat.run(everySeconds);
   }
 }

@@ -1,38 +1,54 @@
-// One address in front of several: each connection goes to the next that takes it, as behind any load balancer.
-import { connect, createServer, type Socket } from "node:net";
-import { freePort } from "../../../server/one-machine/port.ts";
+// A TCP balancer in front of several hubs, as operators have one: each connection goes to the next that takes it.
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-export async function stageBalancer(urls: readonly string[]): Promise<{ readonly url: string } & AsyncDisposable> {
-  const ports = urls.map((url) => Number(new URL(url).port));
+export interface Balancer extends AsyncDisposable {
+  readonly port: number;
+}
+
+/** `ports` of the loopback address. A connection breaks with the server that it went to. */
+export async function stageBalancer(ports: readonly number[]): Promise<Balancer> {
+  const sockets = new Set<Socket>();
   let turn = 0;
-  const open = new Set<Socket>();
-  const server = createServer((near) => {
-    open.add(near);
-    near.on("close", () => open.delete(near));
-    near.on("error", () => near.destroy());
-    lead(near, ports.length);
-  });
-  function lead(near: Socket, triesLeft: number): void {
-    const far = connect(ports[turn++ % ports.length] ?? 0, "127.0.0.1");
-    let isConnected = false;
-    far.once("connect", () => {
-      isConnected = true;
-      near.pipe(far).pipe(near);
-    });
-    far.on("error", () => {
-      if (isConnected || triesLeft <= 1) near.destroy();
-      else lead(near, triesLeft - 1);
-    });
-    far.on("close", () => isConnected && near.destroy());
-    near.on("close", () => far.destroy());
+
+  function keep(socket: Socket): Socket {
+    sockets.add(socket);
+    return socket.on("error", () => undefined).on("close", () => sockets.delete(socket));
   }
-  const port = await freePort();
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+
+  async function reach(): Promise<Socket | null> {
+    for (let tries = 0; tries < ports.length; tries++) {
+      const upstream = connect({ host: "127.0.0.1", port: ports[turn++ % ports.length] ?? 0, noDelay: true });
+      const isReached = await once(upstream, "connect").then(
+        () => true,
+        () => false,
+      );
+      if (isReached) return keep(upstream);
+    }
+    return null;
+  }
+
+  const server = createServer({ noDelay: true, pauseOnConnect: true }, async (client) => {
+    keep(client);
+    const upstream = await reach();
+    if (!upstream || client.destroyed) {
+      client.resetAndDestroy();
+      upstream?.destroy();
+      return;
+    }
+    client.pipe(upstream).pipe(client);
+    client.on("close", () => upstream.destroy());
+    upstream.on("close", () => client.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
   return {
-    url: `http://127.0.0.1:${port}`,
+    port: (server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
-      for (const socket of open) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
+      const closed = once(server, "close");
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
     },
   };
 }
