@@ -19,6 +19,8 @@ import type { Workshop } from "./workshop.ts";
 /** The hub keeps no more with a snapshot's row; its catalogue has all of them. */
 const reportedWarnings = 1000;
 const longestReportedPath = 1024;
+/** For how long the hub is asked what is to become of a snapshot that came too late. */
+const weighMs = 10_000;
 
 /** Throws what went wrong; nothing of the snapshot is stored then, unless it was the report of it that came to nobody. */
 export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortSignal): Promise<void> {
@@ -89,9 +91,11 @@ export async function backUp(workshop: Workshop, job: ClaimedJob, signal: AbortS
     { ...patience, signal: outliving(signal) },
   );
   await report.catch(async (error: unknown) => {
-    // The hub's own word: no row will ever name this snapshot, which belongs to this attempt alone.
-    if (error instanceof HubError && error.code === "LEASE_LOST")
-      await storage.remove(snapshotDirectory({ tenantId, sourceId: source.sourceId ?? "", snapshotId }));
+    if (!(error instanceof HubError && error.code === "LEASE_LOST")) throw error;
+    const ids = { tenantId, sourceId: source.sourceId ?? "", snapshotId };
+    // Where the job has not ended yet its fate is open, and the next inventory sees to it.
+    const { verdict } = await hub.weighArtifact({ ...ids, jobId, workerId, atStart: false }, { retryForMs: weighMs });
+    if (verdict === "REMOVE") await storage.remove(snapshotDirectory(ids));
     throw error;
   });
   faultPoint("backup.completed");
