@@ -201,7 +201,7 @@ export async function endAttempt(
 ): Promise<void> {
   const { attempt, maxAttempts } = job;
   const next = afterAttempt(
-    { code, attempt, maxAttempts, cancelRequested: job.cancelRequestedAt !== null },
+    { code, attempt, maxAttempts, cancelRequested: job.cancelRequestedAt !== null, random: Math.random() },
     hub.terms.retryDelaysSeconds,
   );
   if (next.state === "QUEUED") return requeue(tx, announce, { job, delaySeconds: next.delaySeconds, code, message });

@@ -178,7 +178,7 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
     sourceTestsPerMinute: values.SOURCE_TESTS_PER_MINUTE,
     sweepSeconds: values.HUB_SWEEP_SECONDS,
     retentionIntervalHours: values.RETENTION_EVALUATION_INTERVAL_HOURS,
-    retryDelaysSeconds: [5, 30],
+    retryDelaysSeconds: [30, 180],
     // Together with the lease, a sweep and a look at the queue the first keeps to 75 seconds from a worker's death to the next claim.
     lostDelaysSeconds: [2, 30],
     restorePublicUrl: values.RESTORE_PUBLIC_URL.replace(/\/+$/, ""),

@@ -36,6 +36,27 @@ export function isRetryable(code: FailureCode): boolean {
   return retryable[code];
 }
 
+/**
+ * How long to wait after each, of the full pause: a source that is away or a storage that is not there needs time, and a lease that
+ * was lost says nothing of either.
+ */
+const shareOfPause: Partial<Record<FailureCode, number>> = {
+  LEASE_LOST: 1 / 6,
+  WORKER_OFFLINE: 1 / 6,
+  DUMP_TRUNCATED: 1 / 2,
+};
+
+/** At most so much longer than it has to be: what failed together is not to come back together. */
+const mostJitter = 0.2;
+
+/** Seconds to wait after this failure of the attempt of this number; `random` is from 0 to 1. */
+export function retryPauseSeconds(
+  { code, attempt, random }: { code: FailureCode; attempt: number; random: number },
+  delays: readonly number[],
+): number {
+  return retryDelaySeconds(delays, attempt) * (shareOfPause[code] ?? 1) * (1 + mostJitter * random);
+}
+
 /** Seconds to wait before the attempt after `attempt`; the last delay repeats. */
 export function retryDelaySeconds(delays: readonly number[], attempt: number): number {
   return delays[Math.min(attempt, delays.length) - 1] ?? 0;

@@ -1,5 +1,5 @@
 // The states of a job, and what follows when an attempt at it ends. The database refuses any other move.
-import { type FailureCode, isRetryable, retryDelaySeconds } from "./failures.ts";
+import { type FailureCode, isRetryable, retryPauseSeconds } from "./failures.ts";
 
 export type JobState = "QUEUED" | "RUNNING" | "FINALIZING" | "COMPLETED" | "FAILED" | "CANCELED";
 
@@ -14,15 +14,17 @@ export interface EndedAttempt {
   readonly attempt: number;
   readonly maxAttempts: number;
   readonly cancelRequested: boolean;
+  /** From 0 to 1, by chance: spreads the next attempts. */
+  readonly random: number;
 }
 
 /** What becomes of a job whose attempt ended without success. */
 export function afterAttempt(
-  { code, attempt, maxAttempts, cancelRequested }: EndedAttempt,
+  { code, attempt, maxAttempts, cancelRequested, random }: EndedAttempt,
   delaysSeconds: readonly number[],
 ): { state: "FAILED" } | { state: "CANCELED" } | { state: "QUEUED"; delaySeconds: number } {
   if (cancelRequested || code === "CANCELED") return { state: "CANCELED" };
   if (isRetryable(code) && attempt < maxAttempts)
-    return { state: "QUEUED", delaySeconds: retryDelaySeconds(delaysSeconds, attempt) };
+    return { state: "QUEUED", delaySeconds: retryPauseSeconds({ code, attempt, random }, delaysSeconds) };
   return { state: "FAILED" };
 }

@@ -9,12 +9,19 @@ const ended = (facts: Partial<EndedAttempt>): EndedAttempt => ({
   attempt: 1,
   maxAttempts: 3,
   cancelRequested: false,
+  random: 0,
   ...facts,
 });
 
 describe("a job whose attempt ended", () => {
   const table: [what: string, facts: Partial<EndedAttempt>, next: ReturnType<typeof afterAttempt>][] = [
     ["is queued again after the first pause", {}, { state: "QUEUED", delaySeconds: 5 }],
+    ["is queued again a little later, by chance", { random: 1 }, { state: "QUEUED", delaySeconds: 6 }],
+    [
+      "is queued again sooner where a lease was lost",
+      { code: "LEASE_LOST", attempt: 2 },
+      { state: "QUEUED", delaySeconds: 5 },
+    ],
     ["is queued again after the second pause", { attempt: 2 }, { state: "QUEUED", delaySeconds: 30 }],
     ["has failed after its last attempt", { attempt: 3 }, { state: "FAILED" }],
     ["has failed where it gets one attempt only", { maxAttempts: 1 }, { state: "FAILED" }],

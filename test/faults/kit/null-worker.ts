@@ -1,0 +1,61 @@
+// A worker that speaks the real private GraphQL API, listens to the real doorbell, and does nothing else: what it claims it completes.
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import pino from "pino";
+import { takeClaims } from "../../../clients/hub/claims.ts";
+import { listenForDoorbell } from "../../../clients/hub/doorbell.ts";
+import { type ClaimedJob, connectHub, type HubClient, protocolVersion } from "../../../clients/hub/hub-client.ts";
+import type { StagedEarth } from "./hub-process.ts";
+
+export interface NullWorkerOptions {
+  readonly earth: Pick<StagedEarth, "enrol" | "redis">;
+  /** Of the private surface of a hub. */
+  readonly privateUrl: string;
+  /** Jobs at once, all asked for in one call. */
+  readonly atOnce: number;
+  /** In place of nothing. */
+  readonly perform?: (job: ClaimedJob) => Promise<void>;
+}
+
+/** Disposing lets what is under way end. */
+export interface NullWorker extends AsyncDisposable {
+  readonly id: string;
+  readonly api: HubClient;
+  /** `<job>:<epoch>` of everything that it completed. */
+  readonly completed: readonly string[];
+}
+
+/** Looks by itself every five seconds, as a real worker does; all else is the doorbell's. */
+export async function startNullWorker({ earth, privateUrl, atOnce, perform }: NullWorkerOptions): Promise<NullWorker> {
+  await using starting = new AsyncDisposableStack();
+  const log = pino({ level: "silent" });
+  const { id, token } = await earth.enrol("BACKUP");
+  const api = connectHub({ baseUrl: privateUrl, token });
+  await api.registerWorker({
+    protocol: protocolVersion,
+    role: "BACKUP",
+    publicKey: await identityToRecipient(await generateX25519Identity()),
+    storageBase: "/null",
+    capabilities: {
+      ...{ version: "0", jobTypes: ["TEST_SOURCE"], sourceTypes: ["SFTP"], tools: {}, readsStoresOf: [] },
+      concurrency: atOnce,
+    },
+  });
+  const completed: string[] = [];
+  const claims = starting.use(
+    takeClaims<ClaimedJob>({
+      ...{ atOnce, pollMs: 5_000, drainMs: 5_000, log },
+      claim: (most) => api.claimJobs({ types: ["TEST_SOURCE"], count: most }),
+      async perform(job) {
+        await perform?.(job);
+        const { jobId, leaseEpoch } = job;
+        const done = await api
+          .completeJob({ jobId, leaseEpoch, findings: {} }, { retryForMs: 30_000 })
+          .catch(() => null);
+        if (done) completed.push(`${jobId}:${leaseEpoch}`);
+      },
+    }),
+  );
+  starting.use(await listenForDoorbell({ redisUrl: earth.redis.url, workerId: id, onRing: () => claims.ring(), log }));
+  const running = starting.move();
+  return { id, api, completed, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
