@@ -49,7 +49,7 @@ const adoptionInput = z.object({ atStart: z.boolean(), snapshot: snapshotInput }
 export function adoptSnapshot(hub: Hub, worker: WorkerActor, input: unknown): Promise<Verdict> {
   const { atStart, snapshot } = parseInput(adoptionInput, input);
   const { ids } = snapshot.manifest;
-  const found = { ...ids, workerId: worker.workerId, atStart };
+  const found = { ...ids, workerId: typeof ids.workerId === "string" ? ids.workerId : null, atStart };
   return transact(asPlatform(hub), async (tx, announce) => {
     const { verdict, job } = await weigh(tx, worker, found);
     const createdAt = timeOf(snapshot.snapshotId);

@@ -161,6 +161,7 @@ function claimNext(
     const { tenantId, leaseEpoch, attempt } = job;
     await audit(tx, worker, { tenantId, verb: "claimJob", objectId: job.id, after: { leaseEpoch, attempt } });
     announce.jobChanged(job.id, tenantId);
+    announce.happened?.({ kind: "claimed", jobId: job.id, type: job.type });
     return describe(hub, tx, job);
   });
 }

@@ -59,6 +59,7 @@ export async function completeJob(hub: Hub, worker: WorkerActor, input: Complete
     const job = await underLease(tx, worker, input);
     const outcome = await record(tx, worker, job, input);
     if (job.type !== "TEST_SOURCE") announce.snapshotsChanged(job.tenantId);
+    if (job.type === "BACKUP") announce.happened?.({ kind: "stored", ...storedIn(input.snapshot) });
     await changeJob(tx, announce, {
       jobId: job.id,
       data: { status: "COMPLETED", endedAt: await now(tx), leaseExpiresAt: null, ...outcome },
@@ -106,6 +107,13 @@ export async function completeRestore(
     });
     return { expiresAt };
   });
+}
+
+const sizes = z.object({ plainBytes: bytes, storedBytes: bytes });
+
+function storedIn(snapshot: unknown): { sourceBytes: number; storedBytes: number } {
+  const { plainBytes, storedBytes } = sizes.parse(snapshot);
+  return { sourceBytes: Number(plainBytes), storedBytes: Number(storedBytes) };
 }
 
 async function record(

@@ -86,6 +86,7 @@ export async function transact<T>(
       snapshotsChanged: (tenantId) => announcements.set(tenantId, () => told.snapshotsChanged(tenantId)),
       workersChanged: () => announcements.set("workers", () => told.workersChanged()),
       jobDue: () => announcements.set("due", () => told.jobDue()),
+      happened: (fact) => announcements.set(`fact ${announcements.size}`, () => told.happened?.(fact)),
     };
     try {
       const result = await hub.db.$transaction(

@@ -55,5 +55,15 @@ export async function changeJob(
   const job = await tx.job.update({ where: { id: jobId }, data: { ...data, eventSeq: { increment: 1 } } });
   await tx.jobEvent.create({ data: { jobId, seq: job.eventSeq, tenantId: job.tenantId, kind, facts } });
   announce.jobChanged(jobId, job.tenantId);
+  if (data.status !== undefined && job.status !== "FINALIZING")
+    announce.happened?.({
+      kind: job.status === "QUEUED" ? "requeued" : "ended",
+      ...{ jobId, type: job.type, status: job.status },
+      code: codeIn(facts.code ?? facts.after),
+    });
   return job;
+}
+
+function codeIn(fact: unknown): string | null {
+  return typeof fact === "string" ? fact : null;
 }

@@ -55,6 +55,11 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
   });
 }
 
+/** Names of the migrations of this version. */
+export async function knownMigrations(): Promise<string[]> {
+  return (await readMigrations(migrationsFolder)).map(({ name }) => name);
+}
+
 /** How the database stands against this version's migrations. Changes nothing. */
 export async function migrationStatus(url: string, options: MigrateOptions = {}): Promise<MigrationStatus> {
   const migrations = await readMigrations(options.folder ?? migrationsFolder);

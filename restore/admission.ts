@@ -18,6 +18,9 @@ export interface AdmissionTerms {
   readonly log: Logger;
 }
 
+/** Shorter silences of the hub are no outage. */
+const mostSilentMs = 10_000;
+
 export class Admission {
   readonly #terms: AdmissionTerms;
   #registered: { readonly stores: string; readonly heartbeatSeconds: number } | null = null;
@@ -31,6 +34,15 @@ export class Admission {
   /** Null until the hub has admitted this service. */
   get heartbeatSeconds(): number | null {
     return this.#registered?.heartbeatSeconds ?? null;
+  }
+
+  /** Since when the hub has not answered, by the clock of the hub; null while it does. */
+  get awaySince(): Date | null {
+    const silentMs = performance.now() - this.#heardAtMs;
+    const patienceMs = Math.max(mostSilentMs, (this.heartbeatSeconds ?? 0) * 3_000);
+    return Number.isFinite(silentMs) && silentMs > patienceMs
+      ? new Date(this.#terms.clock.now().getTime() - silentMs)
+      : null;
   }
 
   /** Registers where that is due, sends a heartbeat where that is due. Throws `HubError`. */

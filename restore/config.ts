@@ -6,6 +6,7 @@ const environment = z.object({
   ...dataPlaneEnvironment,
   RESTORE_HOST: z.string().default("127.0.0.1"),
   RESTORE_PORT: z.coerce.number().int().min(0).max(65_535).default(8082),
+  RESTORE_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   RESTORE_PUBLIC_URL: z.url({ protocol: /^https?$/ }).default("http://127.0.0.1:8082"),
   WORKER_STORAGE_BASE: z
     .string()
@@ -29,6 +30,8 @@ export interface RestoreConfig {
   readonly storeBases: readonly string[];
   /** Where downloads are prepared; belongs to this process alone. */
   readonly tempBase: string;
+  /** Where Prometheus asks; null: nowhere. */
+  readonly metrics: { readonly host: string; readonly port: number } | null;
   readonly logLevel: string;
 }
 
@@ -45,6 +48,10 @@ export function readRestoreConfig(env: NodeJS.ProcessEnv = process.env): Restore
     token: values.WORKER_TOKEN,
     storeBases: values.WORKER_STORAGE_BASE,
     tempBase: values.WORKER_TEMP_BASE,
+    metrics:
+      values.RESTORE_METRICS_PORT === undefined
+        ? null
+        : { host: values.METRICS_HOST, port: values.RESTORE_METRICS_PORT },
     logLevel: values.LOG_LEVEL,
   };
 }

@@ -16,6 +16,8 @@ export interface LinkTerms {
   readonly log: Logger;
   /** A download has arrived whole. Ends the link before it first waits for anything. */
   readonly onFetched: (restoreId: string) => Promise<void>;
+  /** Hears of bytes that were handed to the network, and of requests that were refused. */
+  readonly observe?: { served(bytes: number): void; refused(status: number): void };
 }
 
 type Refusal = [status: number, sentence: string, headers?: OutgoingHttpHeaders];
@@ -35,9 +37,9 @@ export class DownloadLinks {
     await this.#terms.arrivals.returned(request.socket);
     const prepared = /^[A-Za-z0-9_-]{43,128}$/.test(token) ? this.#terms.downloads.find(token) : undefined;
     const log = this.#terms.log.child({ link: `tok_…${token.slice(-4)}`, restoreId: prepared?.record.restoreId });
-    if (!prepared) return refuse(response, log, [404, "This link is unknown."]);
+    if (!prepared) return this.#refuse(response, log, [404, "This link is unknown."]);
     const refusal = this.#refusal(request, prepared);
-    if (refusal) return refuse(response, log, refusal);
+    if (refusal) return this.#refuse(response, log, refusal);
 
     const { fileName, size, sha256 } = prepared.record;
     const etag = `"${sha256}"`;
@@ -54,11 +56,15 @@ export class DownloadLinks {
     }
     const asked = requestedRange(request.headers, { size, etag });
     if (asked === "unsatisfiable")
-      return refuse(response, log, [416, "The file ends before this range.", { "Content-Range": `bytes */${size}` }]);
+      return this.#refuse(response, log, [
+        416,
+        "The file ends before this range.",
+        { "Content-Range": `bytes */${size}` },
+      ]);
     const range = asked ?? { start: 0, end: size };
     const span = asked && { "Content-Range": `bytes ${range.start}-${range.end - 1}/${size}` };
     const file = await open(prepared.path).catch(() => null);
-    if (!file) return refuse(response, log, [410, "This link has ended."]);
+    if (!file) return this.#refuse(response, log, [410, "This link has ended."]);
     response.writeHead(asked ? 206 : 200, { ...headers, ...span, "Content-Length": range.end - range.start });
     await this.#send(prepared, { file, range, response, log });
   }
@@ -95,6 +101,7 @@ export class DownloadLinks {
     }
     const verdict = async (arrived: boolean) => {
       log.info({ from: range.start, to: sending.sentTo, arrived }, "download sent");
+      this.#terms.observe?.served(sending.sentTo - range.start);
       if (!arrived) return;
       delivery.arrived(sending);
       if (delivery.isComplete && !this.#terms.downloads.get(restoreId)?.record.ended)
@@ -102,6 +109,12 @@ export class DownloadLinks {
     };
     if (isSent) this.#terms.arrivals.expect(socket, verdict);
     else await verdict(false);
+  }
+
+  #refuse(response: ServerResponse, log: Logger, [status, sentence, headers]: Refusal): void {
+    log.info({ status }, "download refused");
+    this.#terms.observe?.refused(status);
+    answer(response, status, sentence, headers);
   }
 
   #count(restoreId: string, change: number): void {
@@ -114,9 +127,4 @@ export class DownloadLinks {
 function contentType(fileName: string): string {
   if (fileName.endsWith(".zip")) return "application/zip";
   return fileName.endsWith(".tar") ? "application/x-tar" : "application/octet-stream";
-}
-
-function refuse(response: ServerResponse, log: Logger, [status, sentence, headers]: Refusal): void {
-  log.info({ status }, "download refused");
-  answer(response, status, sentence, headers);
 }

@@ -1,7 +1,10 @@
 // Listens for HTTP: bounds every connection in time and number, and knows where a request belongs.
+import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Logger } from "pino";
+import { withLogFacts } from "../clients/hub/log-context.ts";
+import type { Readiness } from "./readiness.ts";
 
 export interface HttpTerms {
   /** Address to listen on. */
@@ -10,8 +13,7 @@ export interface HttpTerms {
   readonly port: number;
   readonly log: Logger;
   readonly limits?: Partial<HttpLimits>;
-  /** Whether the hub has admitted this service. */
-  readonly isReady: () => boolean;
+  readonly readiness: () => Readiness;
   readonly onConnection: (socket: Socket) => void;
   /** A GET or HEAD of `/download/:token`; the token is as the client sent it. */
   readonly onDownload: (request: IncomingMessage, response: ServerResponse, token: string) => Promise<void>;
@@ -66,7 +68,11 @@ export async function listen(terms: HttpTerms): Promise<HttpServer> {
       keepAliveTimeout: hintMs,
       keepAliveTimeoutBuffer: limits.partingMs - hintMs,
     },
-    (request, response) => void serve(terms, request, response),
+    (request, response) => {
+      const requestId = randomUUID();
+      response.setHeader("x-request-id", requestId);
+      void withLogFacts({ requestId }, () => serve(terms, request, response));
+    },
   );
   server.maxConnections = limits.connections;
   server.setTimeout(limits.idleMs);
@@ -114,9 +120,12 @@ async function serve(terms: HttpTerms, request: IncomingMessage, response: Serve
     else if (request.method !== "GET" && request.method !== "HEAD")
       answer(response, 405, "This can only be fetched.", { Allow: "GET, HEAD" });
     else if (path === "/health") answer(response, 200, "This service is alive.");
-    else if (path === "/ready" && terms.isReady()) answer(response, 200, "This service is ready.");
-    else if (path === "/ready") answer(response, 503, "The hub has not admitted this service yet.");
-    else await terms.onDownload(request, response, path.slice("/download/".length));
+    else if (path === "/ready") {
+      const readiness = terms.readiness();
+      const body = `${JSON.stringify(readiness)}\n`;
+      const headers = { ...standingHeaders, "Content-Type": "application/json; charset=utf-8" };
+      response.writeHead(readiness.status === "unavailable" ? 503 : 200, headers).end(body);
+    } else await terms.onDownload(request, response, path.slice("/download/".length));
   } catch (error) {
     terms.log.error({ err: error }, "a request failed");
     if (response.headersSent) response.destroy();

@@ -11,6 +11,7 @@ import { connectHub } from "../clients/hub/hub-client.ts";
 import { ProcessIdentity } from "../clients/hub/identity.ts";
 import { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
 import { createLog } from "../clients/hub/log.ts";
+import { listenForScrapes } from "../clients/hub/metrics-listener.ts";
 import { connectProgress } from "../clients/hub/progress-channel.ts";
 import { stopSignal } from "../clients/hub/stop-signal.ts";
 import packageJson from "../package.json" with { type: "json" };
@@ -20,8 +21,10 @@ import { DownloadLinks } from "./download.ts";
 import { failureOf } from "./failure.ts";
 import { listen } from "./http.ts";
 import { HubClock } from "./hub-clock.ts";
+import { createRestoreMetrics } from "./metrics.ts";
 import { prepareDownload, type RestoreJob } from "./prepare.ts";
 import { PreparedDownloads } from "./prepared.ts";
+import { readinessOf } from "./readiness.ts";
 import { Stores } from "./stores.ts";
 import { Arrivals } from "./transfer.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -50,17 +53,18 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
   const identity = await ProcessIdentity.generate();
   const stores = new Stores(config.storeBases);
   const admission = new Admission({ hub, identity, stores, clock, workerId, version: packageJson.version, log });
-  const upkeep = starting.use(new Upkeep({ hub, downloads, clock, log }));
+  const metrics = createRestoreMetrics(downloads);
+  const upkeep = starting.use(new Upkeep({ hub, downloads, clock, log, onEnded: metrics.linkEnded }));
 
   const arrivals = new Arrivals();
   const onFetched = (restoreId: string) => upkeep.fetched(restoreId);
-  const links = new DownloadLinks({ downloads, arrivals, clock, log, onFetched });
+  const links = new DownloadLinks({ downloads, arrivals, clock, log, onFetched, observe: metrics });
   const http = starting.use(
     await listen({
       host: config.host,
       port: config.port,
       log,
-      isReady: () => admission.heartbeatSeconds !== null,
+      readiness: () => readinessOf({ admission, stores }),
       onConnection: (socket) => arrivals.watch(socket),
       onDownload: (request, response, linkToken) => links.answer(request, response, linkToken),
     }),
@@ -83,7 +87,7 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
       },
       perform: (job, stopping) =>
         carryJob(job, (claimed, ending) => prepareDownload(workshop, claimed, ending), {
-          ...{ hub, keepAlive, stopping, log, failureOf },
+          ...{ hub, keepAlive, stopping, log, failureOf, observe: metrics },
           heartbeatSeconds: admission.heartbeatSeconds ?? job.leaseSeconds / 4,
         }),
     }),
@@ -99,7 +103,7 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
       },
       perform: (job, stopping) =>
         carryJob(job, (claimed, ending) => verifySnapshot(workshop, claimed, ending), {
-          ...{ hub, keepAlive, stopping, log, failureOf },
+          ...{ hub, keepAlive, stopping, log, failureOf, observe: metrics },
           heartbeatSeconds: admission.heartbeatSeconds ?? job.leaseSeconds / 4,
         }),
     }),
@@ -113,6 +117,7 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
     keepAlive.attend(jobId);
   };
   starting.use(await listenForDoorbell({ redisUrl, workerId, onRing, log }));
+  if (config.metrics) starting.use(await listenForScrapes({ ...config.metrics, registry: metrics.registry, log }));
   starting.use(attend({ admission, upkeep, log, onAdmitted: look }));
   starting.defer(() => admission.drain().catch((error) => log.warn({ err: error }, "could not say goodbye")));
 

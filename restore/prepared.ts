@@ -86,7 +86,7 @@ export class PreparedDownloads {
       publish: async (record) => {
         await rename(path, join(directory, "download"));
         faultPoint("restore.renamed");
-        await this.#write({ begun: false, ...record });
+        await this.#write({ ...record, begun: record.begun ?? false });
         published = true;
       },
       [Symbol.asyncDispose]: async () => {

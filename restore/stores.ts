@@ -21,6 +21,11 @@ export class Stores {
     return [...this.#baseOf.keys()].sort();
   }
 
+  /** How many were found at the last look. */
+  get known(): number {
+    return this.#baseOf.size;
+  }
+
   baseOf(workerId: string): string | undefined {
     return this.#baseOf.get(workerId);
   }

@@ -10,6 +10,8 @@ export interface UpkeepTerms {
   readonly downloads: PreparedDownloads;
   readonly clock: HubClock;
   readonly log: Logger;
+  /** Hears of every link that ended. */
+  readonly onEnded?: (reason: EndReason) => void;
 }
 
 /** For how long a link that ended says so, instead of being unknown. */
@@ -102,8 +104,9 @@ export class Upkeep implements AsyncDisposable {
   }
 
   async #end({ restoreId }: PreparedRecord, reason: EndReason): Promise<void> {
-    const { downloads, clock, log } = this.#terms;
+    const { downloads, clock, log, onEnded } = this.#terms;
     await downloads.end(restoreId, { at: clock.now(), reason, reported: false });
+    onEnded?.(reason);
     log.info({ restoreId, reason }, "download wiped");
   }
 }

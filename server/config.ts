@@ -49,6 +49,8 @@ const environment = z.object({
     .transform(listOf)
     .refine((list) => list.every((each) => each.length >= 32), "Each of them has to have at least 32 characters."),
   ...kekEnvironment,
+  HUB_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
+  METRICS_HOST: z.string().default("127.0.0.1"),
   HUB_AUTO_MIGRATE: z.stringbool().default(true),
   HUB_CORS_ORIGINS: z.string().default(""),
   HUB_OWNER_EMAIL: z.email().default("owner@xvault.local"),
@@ -82,6 +84,8 @@ export interface HubConfig {
   readonly host: string;
   readonly publicPort: number;
   readonly privatePort: number;
+  /** Where Prometheus asks; null: nowhere. */
+  readonly metrics: { readonly host: string; readonly port: number } | null;
   readonly jwtSecret: string;
   /** Secrets that signed tokens before, and whose tokens are still taken. */
   readonly jwtPreviousSecrets: readonly string[];
@@ -155,6 +159,7 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
     host: values.HUB_HOST,
     publicPort: values.HUB_PORT,
     privatePort: values.HUB_INTERNAL_PORT,
+    metrics: metricsIn(values.HUB_METRICS_PORT, values.METRICS_HOST),
     jwtSecret: values.HUB_JWT_SECRET,
     jwtPreviousSecrets: values.HUB_JWT_PREVIOUS_SECRETS,
     kek: values.HUB_ENCRYPTION_KEK,
@@ -189,6 +194,10 @@ export function readHubConfig(env: NodeJS.ProcessEnv): HubConfig {
       connections: values.HUB_CONNECTIONS,
     },
   };
+}
+
+function metricsIn(port: number | undefined, host: string): HubConfig["metrics"] {
+  return port === undefined ? null : { host, port };
 }
 
 function networks(list: string): string[] {

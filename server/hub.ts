@@ -15,12 +15,17 @@ import { createPrivateSurface } from "./http/private-surface.ts";
 import { createPublicSurface } from "./http/public-surface.ts";
 import { countTogether } from "./limits/shared-rates.ts";
 import { startLiveFeeds } from "./live/live-feeds.ts";
+import { createHubMetrics } from "./metrics/hub-metrics.ts";
+import { showMetrics, tellFact, watchRounds } from "./metrics/show.ts";
+import { createReadiness } from "./readiness.ts";
 import { startUpkeep } from "./upkeep.ts";
 
 export interface RunningHub extends AsyncDisposable {
   readonly hub: Hub;
   readonly publicPort: number;
   readonly privatePort: number;
+  /** Null where no metrics are served. */
+  readonly metricsPort: number | null;
   /** The account made at the very first start; null at every later one. */
   readonly firstOwner: FirstOwner | null;
 }
@@ -38,8 +43,9 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
   const wall = connectWalledDatabase(config.databaseUrl, { onConnectionLost });
   started.defer(() => wall.$disconnect());
   const { redisUrl } = config;
+  const metrics = createHubMetrics();
   const live = started.use(startLiveFeeds({ db, redisUrl, log }));
-  const relay = started.use(startRelay({ db, redisUrl, log }));
+  const relay = started.use(startRelay({ db, redisUrl, log, onRung: metrics.rang }));
   const rates = started.use(countTogether({ redisUrl, log }));
   const hub: Hub = {
     db,
@@ -52,6 +58,10 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
       snapshotsChanged: (tenantId) => live.snapshotsChanged(tenantId),
       workersChanged: () => live.workersChanged(),
       jobDue: () => relay.nudge(),
+      happened(fact) {
+        metrics.happened(fact);
+        tellFact(log, fact);
+      },
     },
     terms: {
       leaseSeconds: config.leaseSeconds,
@@ -69,13 +79,17 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
   await registerKek(hub);
   const firstOwner = await createFirstOwner(hub, config.ownerEmail);
   const retentionEverySeconds = config.retentionIntervalHours * 3600;
-  started.use(startUpkeep(hub, { log, everySeconds: config.sweepSeconds, retentionEverySeconds }));
+  const rounds = watchRounds(metrics);
+  started.use(
+    startUpkeep(hub, { log, everySeconds: config.sweepSeconds, retentionEverySeconds, onRound: rounds.onRound }),
+  );
   const authentication = createAuthentication(hub, config);
-  const redisReady = () => live.stats().redisReady;
+  const redisAwaySince = () => live.redisAwaySince;
+  const readiness = createReadiness({ db, vault: hub.vault, redisAwaySince, failingDuties: () => rounds.failing });
   const { corsOrigins, edge } = config;
   const surfaces = {
-    public: createPublicSurface({ hub, authentication, live, redisReady, corsOrigins, edge, log }),
-    private: createPrivateSurface({ hub, log }),
+    public: createPublicSurface({ hub, authentication, live, readiness, corsOrigins, edge, log, metrics }),
+    private: createPrivateSurface({ hub, log, metrics }),
   };
   started.defer(async () => {
     const { public: outer, private: inner } = surfaces;
@@ -87,7 +101,15 @@ export async function startHub(config: HubConfig, log: Logger): Promise<RunningH
   });
   const publicPort = await listen(surfaces.public.server, config.publicPort, config.host);
   const privatePort = await listen(surfaces.private.server, config.privatePort, config.host);
+  const listener = started.use(await showMetrics({ hub, live, metrics, config, log }));
   log.info({ publicPort, privatePort }, "hub is up");
   const running = started.move();
-  return { hub, publicPort, privatePort, firstOwner, [Symbol.asyncDispose]: () => running.disposeAsync() };
+  return {
+    hub,
+    publicPort,
+    privatePort,
+    metricsPort: listener.port,
+    firstOwner,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
 }

@@ -1,5 +1,6 @@
 // The hub's log: JSON lines that never carry a secret.
 import { type DestinationStream, type Logger, pino } from "pino";
+import { logFacts } from "../clients/hub/log-context.ts";
 
 /** Names under which secrets travel; whatever stands there is replaced. */
 const secrets = [
@@ -21,6 +22,7 @@ export function createLog(level: string, destination?: DestinationStream): Logge
     base: { service: "hub" },
     redact: { paths, censor: "[secret]" },
     serializers: { err: describeError },
+    mixin: logFacts,
   };
   return destination ? pino(options, destination) : pino(options);
 }

@@ -35,20 +35,29 @@ export interface UpkeepTerms {
   readonly log: Logger;
   readonly everySeconds: number;
   readonly retentionEverySeconds: number;
+  /** Hears of every round of a duty. */
+  readonly onRound?: (duty: string, seconds: number, isDone: boolean) => void;
 }
 
 /** Goes its rounds until disposed of. A duty that fails is logged and tried again on the next round. */
-export function startUpkeep(hub: Hub, { log, everySeconds, retentionEverySeconds }: UpkeepTerms): AsyncDisposable {
+export function startUpkeep(
+  hub: Hub,
+  { log, everySeconds, retentionEverySeconds, onRound }: UpkeepTerms,
+): AsyncDisposable {
   const stopped = new AbortController();
   const { signal } = stopped;
   const wait = (seconds: number) => pause(seconds * 1000, undefined, { signal }).catch(() => undefined);
   const goRounds = async (round: Record<string, (hub: Hub) => Promise<number>>, seconds: number) => {
     while (!signal.aborted) {
       for (const [name, duty] of Object.entries(round)) {
+        const beganAt = performance.now();
+        const tell = (isDone: boolean) => onRound?.(name, (performance.now() - beganAt) / 1000, isDone);
         try {
           const count = await duty(hub);
+          tell(true);
           if (count > 0) log.info({ duty: name, count }, "upkeep");
         } catch (error) {
+          tell(false);
           log.warn({ duty: name, err: error }, "upkeep failed");
         }
       }

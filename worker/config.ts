@@ -11,6 +11,7 @@ const environment = z.object({
   ...dataPlaneEnvironment,
   WORKER_STORAGE_BASE: z.string().default(defaultStorageBase),
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(2),
+  WORKER_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   WORKER_DISK_RESERVE_MB: z.coerce.number().int().min(0).default(4),
   WORKER_ACCEPT_EMPTY_STORE: z.stringbool("WORKER_ACCEPT_EMPTY_STORE is either true or false.").default(false),
   SOURCE_ALLOWED_NETWORKS: z.string().default("").transform(parseNetworks),
@@ -34,6 +35,8 @@ export interface WorkerConfig {
   readonly acceptEmptyStore: boolean;
   /** Networks that are not public and may be backed up all the same. */
   readonly allowedNetworks: readonly Network[];
+  /** Where Prometheus asks; null: nowhere, and this process listens to nobody. */
+  readonly metrics: { readonly host: string; readonly port: number } | null;
   readonly logLevel: string;
 }
 
@@ -51,6 +54,8 @@ export function readWorkerConfig(env: NodeJS.ProcessEnv = process.env): WorkerCo
     reserveBytes: values.WORKER_DISK_RESERVE_MB * mebibyte,
     acceptEmptyStore: values.WORKER_ACCEPT_EMPTY_STORE,
     allowedNetworks: values.SOURCE_ALLOWED_NETWORKS,
+    metrics:
+      values.WORKER_METRICS_PORT === undefined ? null : { host: values.METRICS_HOST, port: values.WORKER_METRICS_PORT },
     logLevel: values.LOG_LEVEL,
   };
 }

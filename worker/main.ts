@@ -1,4 +1,4 @@
-// Composes the worker: takes jobs from the hub, pulls sources, keeps what it sealed. Listens to nobody.
+// Composes the worker: takes jobs from the hub, pulls sources, keeps what it sealed. Listens to nobody, unless its figures are wanted.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
@@ -11,13 +11,16 @@ import { type ClaimedJob, connectHub } from "../clients/hub/hub-client.ts";
 import { ProcessIdentity } from "../clients/hub/identity.ts";
 import { KeepAlive } from "../clients/hub/keep-alive/keep-alive.ts";
 import { createLog } from "../clients/hub/log.ts";
+import { listenForScrapes } from "../clients/hub/metrics-listener.ts";
 import { connectProgress } from "../clients/hub/progress-channel.ts";
 import { stopSignal } from "../clients/hub/stop-signal.ts";
 import { admit } from "./admission.ts";
 import { defaultStorageBase, readWorkerConfig, type WorkerConfig } from "./config.ts";
 import { failureOf } from "./failure.ts";
 import { startInventoryRounds } from "./inventory-rounds.ts";
+import { createWorkerMetrics } from "./metrics.ts";
 import { performJob } from "./perform.ts";
+import type { Room } from "./room.ts";
 import { isStoreHere, markStore, openStore, sweepStore } from "./store.ts";
 import { watchStore } from "./store-watch.ts";
 import type { Workshop } from "./workshop.ts";
@@ -36,8 +39,12 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   const { hubBaseUrl, token, redisUrl, workerId, storageBase, tempBase, allowedNetworks } = config;
   const { concurrency, reserveBytes, acceptEmptyStore } = config;
   const hub = connectHub({ baseUrl: hubBaseUrl, token });
+  const metrics = createWorkerMetrics();
   const storage = retrying(await openStore(storageBase, workerId), {
-    onRetry: ({ operation, tries, error }) => log.warn({ operation, tries, err: error }, "the storage is tried again"),
+    onRetry: ({ operation, tries, error }) => {
+      metrics.storageTriedAgain(operation);
+      log.warn({ operation, tries, err: error }, "the storage is tried again");
+    },
   });
   await mkdir(tempBase, { recursive: true, mode: 0o700 });
   const identity = await ProcessIdentity.generate();
@@ -52,15 +59,19 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   keepAlive.onInventoryDue = () => inventory.ask();
   const progress = starting.use(connectProgress({ redisUrl, log }));
   const workshop: Workshop = {
-    ...{ hub, identity, storage, progress, workerId, tempBase, allowedNetworks },
+    ...{ hub, identity, storage, progress: metrics.watching(progress), workerId, tempBase, allowedNetworks },
     ownsStore: () => isStoreHere(storageBase, workerId),
   };
   const { heartbeatSeconds } = admission;
   const perform = (job: ClaimedJob, stopping: AbortSignal) =>
     carryJob(job, (claimed, ending) => performJob(workshop, claimed, ending), {
-      ...{ hub, keepAlive, heartbeatSeconds, stopping, log, failureOf },
+      ...{ hub, keepAlive, heartbeatSeconds, stopping, log, failureOf, observe: metrics },
     });
-  const doable = watchStore({ base: storageBase, workerId, reserveBytes, tellRoom: admission.tellRoom, log });
+  const tellRoom = (room: Room) => {
+    admission.tellRoom(room);
+    metrics.tellFreeBytes(room.freeBytes);
+  };
+  const doable = watchStore({ base: storageBase, workerId, reserveBytes, tellRoom, log });
   const claims = starting.use(
     takeClaims({
       atOnce: concurrency,
@@ -84,6 +95,10 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
     keepAlive.attend(jobId);
   };
   starting.use(await listenForDoorbell({ redisUrl, workerId, onRing: ring, log }));
+  if (config.metrics) {
+    metrics.tellHeartbeat(() => keepAlive.unheardSeconds);
+    starting.use(await listenForScrapes({ ...config.metrics, registry: metrics.registry, log }));
+  }
   starting.defer(() => admission.drain());
   const running = starting.move();
   log.info({ storageBase, concurrency }, "worker started");

@@ -7,7 +7,7 @@ const jobFacts = graphql(`
   fragment JobFacts on Job {
     id type status attempt maxAttempts errorCode errorMessage warningCount
     createdAt startedAt endedAt cancelRequestedAt
-    waitingFor { code message workerName offlineSince }
+    waitingFor { code message workerName lastSeenAt }
   }
 `);
 

@@ -4,6 +4,7 @@ import { faultPoint } from "#fault-point";
 import type { ClaimedJob, HubClient } from "./hub-client.ts";
 import type { KeepAlive } from "./keep-alive/keep-alive.ts";
 import { JobOverdueError, LeaseLostError } from "./keep-alive/lease.ts";
+import { withLogFacts } from "./log-context.ts";
 
 const partingMs = 5_000;
 
@@ -16,6 +17,15 @@ export interface Failure {
   readonly missing?: boolean;
 }
 
+/** How a job ended here; what became of it is for the hub to say. */
+export type JobOutcome = "COMPLETED" | "RELEASED" | "UNREPORTED" | "LEASE_LOST" | Failure["code"];
+
+/** Who counts. */
+export interface JobObserver {
+  begun(type: ClaimedJob["type"]): void;
+  ended(type: ClaimedJob["type"], outcome: JobOutcome, seconds: number): void;
+}
+
 export interface CarryTerms {
   readonly hub: HubClient;
   readonly keepAlive: KeepAlive;
@@ -25,17 +35,30 @@ export interface CarryTerms {
   readonly log: Logger;
   /** Total: every error has a code and a sentence. */
   readonly failureOf: (error: unknown) => Failure;
+  readonly observe?: JobObserver;
 }
 
-/** Never throws: what cannot be reported is found out by the hub when the lease ends. */
+/** Never throws: what cannot be reported is found out by the hub when the lease ends. Every line that it logs names the job. */
 export async function carryJob<Job extends ClaimedJob>(
   job: Job,
   perform: (job: Job, signal: AbortSignal) => Promise<void>,
   terms: CarryTerms,
 ): Promise<void> {
-  const { hub, keepAlive, heartbeatSeconds, stopping, failureOf } = terms;
-  const { jobId, leaseEpoch, leaseSeconds, timeLimitSeconds, type } = job;
-  const log = terms.log.child({ jobId, leaseEpoch, type });
+  const { jobId, leaseEpoch, type } = job;
+  const { observe } = terms;
+  observe?.begun(type);
+  const beganAt = performance.now();
+  const outcome = await withLogFacts({ jobId, leaseEpoch, type }, () => carry(job, perform, terms));
+  observe?.ended(type, outcome, (performance.now() - beganAt) / 1000);
+}
+
+async function carry<Job extends ClaimedJob>(
+  job: Job,
+  perform: (job: Job, signal: AbortSignal) => Promise<void>,
+  terms: CarryTerms,
+): Promise<JobOutcome> {
+  const { hub, keepAlive, heartbeatSeconds, stopping, failureOf, log } = terms;
+  const { jobId, leaseEpoch, leaseSeconds, timeLimitSeconds } = job;
   using lease = keepAlive.keepLease({ jobId, leaseEpoch, leaseSeconds, heartbeatSeconds });
   const overdue = new AbortController();
   const limit = setTimeout(() => overdue.abort(tookTooLong(timeLimitSeconds)), timeLimitSeconds * 1000);
@@ -52,19 +75,26 @@ export async function carryJob<Job extends ClaimedJob>(
       await perform(job, signal);
       faultPoint("job.performed");
       log.info("job done");
+      return "COMPLETED";
     } catch (error) {
       const cause = signal.aborted ? signal.reason : error;
-      if (cause instanceof LeaseLostError) return log.warn({ reason: cause.message }, "job given up");
+      if (cause instanceof LeaseLostError) {
+        log.warn({ reason: cause.message }, "job given up");
+        return "LEASE_LOST";
+      }
       if (stopping.aborted && !lease.signal.aborted && !overdue.signal.aborted) {
         await hub.releaseJob({ jobId, leaseEpoch }, patience());
-        return log.info("job given back");
+        log.info("job given back");
+        return "RELEASED";
       }
       const failure = failureOf(cause);
       log.warn({ err: cause, code: failure.code }, "job failed");
       if (failure.code !== "LEASE_LOST") await hub.failJob({ jobId, leaseEpoch, ...failure }, patience());
+      return failure.code;
     }
   } catch (error) {
     log.warn({ err: error }, "the end of the job could not be reported");
+    return "UNREPORTED";
   } finally {
     clearTimeout(limit);
   }

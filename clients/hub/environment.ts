@@ -14,6 +14,7 @@ export const dataPlaneEnvironment = {
   WORKER_ID: z.string("not an id.").regex(/^[A-Za-z0-9_-]{1,64}$/, "not an id."),
   WORKER_TOKEN: z.string(notAToken).min(32, notAToken),
   WORKER_TEMP_BASE: z.string().default(defaultTempBase),
+  METRICS_HOST: z.string().default("127.0.0.1"),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
 };
 

@@ -1,4 +1,5 @@
 // The data plane's way to the hub: one typed method per operation of the private surface, each with a deadline.
+import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { ResultOf, TadaDocumentNode } from "gql.tada";
 // Not from "graphql" itself: the rest of it would cost every process of the data plane its memory.
@@ -181,12 +182,18 @@ async function send(request: {
   interrupted: AbortSignal;
 }): Promise<unknown> {
   const { endpoint, token, body, interrupted } = request;
+  const requestId = randomUUID();
   let status: number;
   let text: string;
   try {
     const response = await fetch(endpoint, {
       method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json", accept: "application/json" },
+      headers: {
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+        accept: "application/json",
+        "x-request-id": requestId,
+      },
       body,
       // A redirect would take the token to another host.
       redirect: "error",
@@ -196,17 +203,17 @@ async function send(request: {
     text = await response.text();
   } catch (error) {
     interrupted.throwIfAborted();
-    throw new HubError("UNREACHABLE", "the hub could not be reached", { cause: error });
+    throw new HubError("UNREACHABLE", "the hub could not be reached", { cause: error, requestId });
   }
-  return readAnswer(status, text);
+  return readAnswer(status, text, requestId);
 }
 
-function readAnswer(status: number, text: string): unknown {
+function readAnswer(status: number, text: string, requestId: string): unknown {
   const answer = answerSchema.safeParse(parseJson(text));
   const refusal = answer.data?.errors?.[0];
-  if (refusal) throw new HubError(refusal.extensions?.code ?? codeOf(status), refusal.message);
+  if (refusal) throw new HubError(refusal.extensions?.code ?? codeOf(status), refusal.message, { requestId });
   if (answer.data?.data && status === 200) return answer.data.data;
-  throw new HubError(codeOf(status), `the hub answered with status ${status}`);
+  throw new HubError(codeOf(status), `the hub answered with status ${status}`, { requestId });
 }
 
 function parseJson(text: string): unknown {

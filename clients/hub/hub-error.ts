@@ -4,10 +4,13 @@ export class HubError extends Error {
   override readonly name = "HubError";
   /** The hub's own `extensions.code`, or `UNREACHABLE` (no answer) or `BAD_ANSWER` (an answer that is none). */
   readonly code: string;
+  /** As in the hub's log. */
+  readonly requestId: string | undefined;
 
-  constructor(code: string, message: string, options?: ErrorOptions) {
+  constructor(code: string, message: string, { requestId, ...options }: ErrorOptions & { requestId?: string } = {}) {
     super(message, options);
     this.code = code;
+    this.requestId = requestId;
   }
 
   /** Whether the same call may succeed later without anybody changing anything. */

@@ -45,6 +45,8 @@ export class Redis extends IoRedis implements AsyncDisposable {
   readonly #settings: ConnectionOptions;
   readonly #duplicates = new Set<Redis>();
   #away = false;
+  #open = false;
+  #closedAt = new Date();
 
   constructor(access: RedisAccess, settings: ConnectionOptions) {
     super(access.redisUrl, { ...always, ...settings });
@@ -53,6 +55,15 @@ export class Redis extends IoRedis implements AsyncDisposable {
     this.setMaxListeners(0);
     this.on("error", (error) => this.#lost(error));
     this.on("ready", () => this.#found());
+    this.on("close", () => {
+      if (this.#open) this.#closedAt = new Date();
+      this.#open = false;
+    });
+  }
+
+  /** Since when it cannot be used, by this machine's clock; null while it can. */
+  get awaySince(): Date | null {
+    return this.status === "ready" ? null : this.#closedAt;
   }
 
   /** Another connection of the same kind, disposed of together with this one. */
@@ -75,6 +86,7 @@ export class Redis extends IoRedis implements AsyncDisposable {
   }
 
   #found(): void {
+    this.#open = true;
     if (!this.#away) return;
     this.#away = false;
     this.#access.log.info("redis is back");

@@ -94,11 +94,10 @@ const JobWait = builder.objectRef<Wait>("JobWait").implement({
       nullable: true,
       description: "What the worker is called that it waits for; null: none that could do it has ever joined.",
     }),
-    offlineSince: t.field({
+    lastSeenAt: t.expose("since", {
       type: "DateTime",
       nullable: true,
-      description: "When that worker was last heard; null where it is there and takes no jobs, or was never heard.",
-      resolve: ({ since, draining }) => (draining ? null : since),
+      description: "When that worker was last heard: since then it is offline, unless it only takes no jobs.",
     }),
   }),
 });

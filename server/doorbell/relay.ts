@@ -10,6 +10,8 @@ export interface RelayOptions {
   readonly log: Logger;
   /** Pause between two looks at the outbox [1,000]; a nudge ends it. Again is rung, and stalled rings are cleared, every fifth. */
   readonly intervalMs?: number;
+  /** Hears of every bell that was rung. */
+  readonly onRung?: (kind: "new" | "again") => void;
 }
 
 export interface Relay extends AsyncDisposable {
@@ -20,7 +22,7 @@ export interface Relay extends AsyncDisposable {
 const pruneEveryMs = 3_600_000;
 
 /** Runs until disposed of, which waits for the round under way: some seconds at most. */
-export function startRelay({ db, redisUrl, log, intervalMs = 1_000 }: RelayOptions): Relay {
+export function startRelay({ db, redisUrl, log, intervalMs = 1_000, onRung }: RelayOptions): Relay {
   let stopped = false;
   let awake = Promise.withResolvers<void>();
   const nudge = () => awake.resolve();
@@ -34,15 +36,22 @@ export function startRelay({ db, redisUrl, log, intervalMs = 1_000 }: RelayOptio
   ].map((duty) => ({ ...duty, lastAt: Number.NEGATIVE_INFINITY, failing: false }));
 
   async function ringFresh(): Promise<void> {
-    const ring = ({ workerId, jobId, leaseEpoch }: Bell) => ringer.ring(workerId, `${jobId}:${leaseEpoch}`, { jobId });
+    const ring = ({ workerId, jobId, leaseEpoch }: Bell) =>
+      counted("new", ringer.ring(workerId, `${jobId}:${leaseEpoch}`, { jobId }));
     while (!stopped && (await ringNew(db, ring)));
   }
 
   async function ringStale(): Promise<void> {
     // Under a fresh id, since Bee-Queue passes over one it knows.
     const ring = ({ workerId, jobId, leaseEpoch, at }: StaleBell) =>
-      ringer.ringAgain(workerId, `${jobId}:${leaseEpoch}:${at}`, { jobId });
+      counted("again", ringer.ringAgain(workerId, `${jobId}:${leaseEpoch}:${at}`, { jobId }));
     while (!stopped && (await ringAgain(db, ring)));
+  }
+
+  async function counted(kind: "new" | "again", ringing: Promise<boolean>): Promise<boolean> {
+    const isRung = await ringing;
+    if (isRung) onRung?.(kind);
+    return isRung;
   }
 
   async function round(): Promise<void> {

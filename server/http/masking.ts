@@ -2,11 +2,26 @@
 import { randomUUID } from "node:crypto";
 import { GraphQLError } from "graphql";
 import type { Logger } from "pino";
+import { logFacts } from "../../clients/hub/log-context.ts";
 import { DomainError, UnauthenticatedError } from "../../domain/errors.ts";
 import { isDatabaseAway, isWriteConflict } from "../../prisma/failures.ts";
 
-/** Yoga's `maskError`: refusals keep message and code, faults in the document are the caller's, everything else is masked. */
-export function maskErrors(log: Logger): (error: unknown) => GraphQLError {
+/**
+ * Yoga's `maskError`: refusals keep message and code, faults in the document are the caller's, everything else is masked, with the id
+ * of the request as its reference. `onRefused` hears of every error that was not masked before, by its code.
+ */
+export function maskErrors(log: Logger, onRefused?: (code: string) => void): (error: unknown) => GraphQLError {
+  const mask = maskError(log);
+  const known = new WeakSet<object>();
+  return (error) => {
+    const masked = mask(error);
+    if (!known.has(error as object)) onRefused?.(String(masked.extensions.code));
+    known.add(masked);
+    return masked;
+  };
+}
+
+function maskError(log: Logger): (error: unknown) => GraphQLError {
   return (error) => {
     const cause = error instanceof GraphQLError ? error.originalError : error;
     if (cause instanceof UnauthenticatedError)
@@ -14,7 +29,7 @@ export function maskErrors(log: Logger): (error: unknown) => GraphQLError {
     if (cause instanceof DomainError) return reply(error, cause.message, { code: cause.code });
     if (error instanceof GraphQLError && cause === undefined) return reply(error, error.message, tellable(error));
     if (cause instanceof GraphQLError) return reply(error, cause.message, tellable(cause));
-    const reference = randomUUID();
+    const reference = logFacts().requestId ?? randomUUID();
     const passing = passingMessage(cause);
     if (passing !== null) {
       log.warn({ reference, err: cause }, "the database did not serve");

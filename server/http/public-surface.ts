@@ -6,12 +6,15 @@ import { publicSchema } from "../../schema/public/schema.ts";
 import type { EdgeConfig } from "../config.ts";
 import { createDocumentCache, noCache } from "../limits/document-cache.ts";
 import { createPlaces } from "../limits/places.ts";
+import type { HubMetrics } from "../metrics/hub-metrics.ts";
+import type { Readiness } from "../readiness.ts";
 import { clientAddress } from "./client-address.ts";
 import { createGraphiql } from "./graphiql.ts";
-import { readiness, sendJson } from "./health.ts";
 import { maskErrors } from "./masking.ts";
+import { observeOperations } from "./observed.ts";
 import { gateOperations } from "./operation-gate.ts";
 import { type ContextMaker, publicContexts } from "./public-context.ts";
+import { withRequestId } from "./request-facts.ts";
 import {
   isOriginAllowed,
   type RequestGateOptions,
@@ -20,11 +23,13 @@ import {
   secureHeaders,
   sendRefusal,
 } from "./request-gate.ts";
+import { sendJson } from "./send-json.ts";
 import { acceptSockets, type SocketContext } from "./sockets.ts";
 import { partWithVanished } from "./vanished-clients.ts";
 
 export interface PublicSurfaceOptions extends ContextMaker {
-  readonly redisReady: () => boolean;
+  readonly readiness: () => Promise<Readiness>;
+  readonly metrics: HubMetrics;
   /** Web origins that may call from a browser; others get no CORS headers at all. */
   readonly corsOrigins: readonly string[];
   readonly edge: EdgeConfig;
@@ -38,7 +43,8 @@ const endpoint = "/graphql";
 export function createPublicSurface(options: PublicSurfaceOptions): { server: Server; dispose(): Promise<void> } {
   const { corsOrigins, edge, log, authentication } = options;
   const gate: RequestGateOptions = { corsOrigins, publicUrl: edge.publicUrl };
-  const mask = maskErrors(log);
+  const { metrics } = options;
+  const mask = maskErrors(log, (code) => metrics.refused("public", code));
   const yoga = createOperations(options, mask);
   const pages = createPages(options);
   const vanished = partWithVanished(log);
@@ -48,12 +54,17 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
     const url = request.url ?? "/";
     const path = url.split("?", 1)[0] ?? "/";
     const refusal = refuseAddress(request) ?? (path === endpoint ? refuseOperation(request, gate) : null);
-    if (refusal) return sendRefusal(request, response, refusal);
+    if (refusal) {
+      metrics.refused("public", refusal.code);
+      return sendRefusal(request, response, refusal);
+    }
     if (path === endpoint) vanished.watch(response);
     // Yoga answers some requests, such as preflights, without a promise.
-    const answered = path === endpoint ? Promise.resolve(yoga(request, response)) : pages(path, request, response);
+    const answered = withRequestId({ request, response, trusted: edge.proxies > 0 }, async () =>
+      path === endpoint ? yoga(request, response) : pages(path, request, response),
+    );
     answered.catch((error: unknown) => {
-      log.error({ err: error }, "request failed");
+      log.error({ requestId: response.getHeader("x-request-id"), err: error }, "request failed");
       response.destroy();
     });
   });
@@ -74,7 +85,9 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
     places: createPlaces({ each: edge.socketsPerUser, all: edge.connections }),
     operationsPerSocket: edge.operationsPerSocket,
     maxSockets: edge.connections,
+    onRefused: (code) => metrics.refused("public", code),
   });
+  metrics.gauge("xvault_sockets_open", "WebSockets that are open.", () => sockets.open);
   return {
     server,
     async dispose() {
@@ -86,7 +99,7 @@ export function createPublicSurface(options: PublicSurfaceOptions): { server: Se
 }
 
 function createOperations(options: PublicSurfaceOptions, mask: ReturnType<typeof maskErrors>) {
-  const { corsOrigins, edge, hub } = options;
+  const { corsOrigins, edge, hub, metrics } = options;
   const contextOf = publicContexts(options);
   return createYoga<SocketContext>({
     schema: publicSchema,
@@ -106,6 +119,10 @@ function createOperations(options: PublicSurfaceOptions, mask: ReturnType<typeof
         : false;
     },
     plugins: [
+      observeOperations(
+        (_, operation) => operation,
+        (operation, seconds) => metrics.executed("public", operation, seconds),
+      ),
       gateOperations({
         rates: hub.rates,
         mask,
@@ -124,7 +141,7 @@ function createOperations(options: PublicSurfaceOptions, mask: ReturnType<typeof
   });
 }
 
-function createPages({ hub, redisReady, edge }: PublicSurfaceOptions) {
+function createPages({ readiness, edge }: PublicSurfaceOptions) {
   const graphiql = edge.graphiql ? createGraphiql(endpoint) : null;
   return async (path: string, request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (request.method !== "GET" && request.method !== "HEAD") {
@@ -136,8 +153,8 @@ function createPages({ hub, redisReady, edge }: PublicSurfaceOptions) {
       case "/health":
         return sendJson(response, 200, { status: "alive" });
       case "/ready": {
-        const ready = await readiness(hub.db, redisReady);
-        return sendJson(response, ready.postgres ? 200 : 503, ready);
+        const ready = await readiness();
+        return sendJson(response, ready.status === "unavailable" ? 503 : 200, ready);
       }
       case "/":
         if (!graphiql) return sendJson(response, 404, { error: "there is nothing here" });

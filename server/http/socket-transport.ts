@@ -1,9 +1,11 @@
 // Carries graphql-ws over sockets of `ws`: as its own `useServer` does, but what callers do wrong is no news on standard error, and
 // a caller who does not read is parted with.
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { CloseCode, handleProtocols, makeServer, type ServerOptions } from "graphql-ws";
 import type { Logger } from "pino";
 import type { WebSocket, WebSocketServer } from "ws";
+import { withLogFacts } from "../../clients/hub/log-context.ts";
 import { passingMessage } from "./masking.ts";
 
 /** What the hooks of graphql-ws find in `context.extra`. */
@@ -57,7 +59,10 @@ export function carrySockets(
         protocol: socket.protocol,
         send: (text) => sendText(socket, text),
         close: (code, reason) => socket.close(code, reason),
-        onMessage: (receive) => socket.on("message", (data) => void receive(String(data)).catch(fail)),
+        onMessage: (receive) =>
+          socket.on("message", (data) => {
+            void withLogFacts({ requestId: randomUUID() }, () => receive(String(data))).catch(fail);
+          }),
       },
       { socket, request },
     );

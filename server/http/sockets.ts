@@ -34,6 +34,8 @@ export interface SocketOptions {
   readonly operationsPerSocket: number;
   /** In all, those that have not signed in yet included. */
   readonly maxSockets: number;
+  /** Hears of every socket that was turned away, by a code. */
+  readonly onRefused: (code: string) => void;
 }
 
 type Engine = Pick<ReturnType<SocketOptions["yoga"]["getEnveloped"]>, "execute" | "subscribe">;
@@ -51,14 +53,16 @@ const goodByeMs = 1_000;
  * Refuses sockets without a valid token (4403), without any word in 3 s (4408), and where somebody has too many (4429). Closes them
  * once their token has expired, or a subscription finds that it is good no more (4403). The result ends all of them.
  */
-export function acceptSockets(options: SocketOptions): { dispose(): Promise<void> } {
-  const { server, path, yoga, authentication, mask, refuse, places, operationsPerSocket, maxSockets } = options;
+export function acceptSockets(options: SocketOptions): { readonly open: number; dispose(): Promise<void> } {
+  const { server, path, yoga, authentication, mask, refuse, places, operationsPerSocket, maxSockets, onRefused } =
+    options;
   const sockets = new WebSocketServer({
     server,
     path,
     maxPayload: options.maxMessageBytes,
     verifyClient: ({ req }, decide) => {
       const refusal = refuse(req);
+      if (refusal) onRefused(refusal.code);
       if (refusal) decide(false, refusal.status, refusal.message);
       else if (sockets.clients.size >= maxSockets) decide(false, 503, "There are too many connections.");
       else decide(true);
@@ -71,9 +75,13 @@ export function acceptSockets(options: SocketOptions): { dispose(): Promise<void
       onConnect: async ({ connectionParams, extra: { socket } }) => {
         const authorization = connectionParams?.authorization;
         const identity = await authentication.identify(typeof authorization === "string" ? authorization : null);
-        if (!identity) return false;
+        if (!identity) {
+          onRefused("UNAUTHENTICATED");
+          return false;
+        }
         const giveBack = places.take(keyOf(identity.actor));
         if (!giveBack) {
+          onRefused("RATE_LIMITED");
           socket.close(tooManySockets, "Too many connections");
           return false;
         }
@@ -130,6 +138,9 @@ export function acceptSockets(options: SocketOptions): { dispose(): Promise<void
     options.log,
   );
   return {
+    get open() {
+      return sockets.clients.size;
+    },
     async dispose() {
       for (const socket of sockets.clients) socket.close(1001, "Going away");
       const impatience = setTimeout(() => {

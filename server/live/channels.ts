@@ -32,7 +32,12 @@ export class Channels implements AsyncDisposable {
   }
 
   get ready(): boolean {
-    return this.#subscriber.status === "ready" && this.#publisher.status === "ready";
+    return this.awaySince === null;
+  }
+
+  /** Since when one of the two cannot be used; null while both can. */
+  get awaySince(): Date | null {
+    return this.#subscriber.awaySince ?? this.#publisher.awaySince;
   }
 
   /** Calls `onJoined` once it listens. While Redis is away, its return does this for all. */

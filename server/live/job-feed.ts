@@ -92,6 +92,11 @@ export class JobFeed implements AsyncDisposable {
     );
   }
 
+  /** Null while Redis is there. */
+  get redisAwaySince(): Date | null {
+    return this.#channels.awaySince;
+  }
+
   stats(): JobFeedStats {
     return {
       watchedJobs: this.#watched.size,

@@ -82,11 +82,16 @@ export class LiveFeeds implements AsyncDisposable, Omit<Announcements, "jobDue">
     this.#tell("workers", "");
   }
 
+  /** Null while Redis is there. */
+  get redisAwaySince(): Date | null {
+    return this.#channels.awaySince ?? this.job.redisAwaySince;
+  }
+
   stats(): LiveFeedsStats {
     return {
       watchers: this.#feeds.reduce((sum, { watchers }) => sum + watchers, 0),
       dropped: this.#channels.dropped,
-      redisReady: this.#channels.ready && this.job.stats().redisReady,
+      redisReady: this.redisAwaySince === null,
     };
   }
 

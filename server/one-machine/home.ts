@@ -9,6 +9,8 @@ export interface Home extends AsyncDisposable {
   readonly directory: string;
   /** Key-encryption key: 32 bytes in base64. */
   readonly kek: string;
+  /** Others that secrets may be sealed with, one after another with commas between: put there by whoever rotates the KEK. */
+  readonly previousKeks: string;
   readonly jwtSecret: string;
   /** The secret of that name, made with `make` at its first use and the same ever after. Kept as a 0600 file. */
   secret(name: string, make?: () => string): Promise<string>;
@@ -44,6 +46,7 @@ export async function openHome(path: string): Promise<Home> {
     return {
       directory,
       kek: await keyEncryptionKey(directory, secrets),
+      previousKeks: (await readSecret(join(secrets, "previous-keks"))) ?? "",
       jwtSecret: await secret("jwt-secret", () => randomBytes(64).toString("base64url")),
       secret,
       replaceSecret: async (name, value) => {

@@ -33,6 +33,8 @@ export interface StackOptions {
   readonly onLine: (service: string, line: string) => void;
 }
 
+/** Where the figures of the children are told. */
+const metricsNames = ["METRICS_HOST", "WORKER_METRICS_PORT", "RESTORE_METRICS_PORT"];
 const onlineWithinMs = 30_000;
 
 /** Resolves once a backup could be started; throws, with nothing left running, where it cannot come up. */
@@ -54,6 +56,7 @@ export async function startStack({ config, env, log, onLine }: StackOptions): Pr
     REDIS_URL: ground.redisUrl,
     HUB_JWT_SECRET: home.jwtSecret,
     HUB_ENCRYPTION_KEK: home.kek,
+    HUB_ENCRYPTION_PREVIOUS_KEKS: home.previousKeks,
     RESTORE_PUBLIC_URL: restoreUrl,
   });
   const running = started.use(await startHub(hubConfig, log));
@@ -66,6 +69,7 @@ export async function startStack({ config, env, log, onLine }: StackOptions): Pr
     WORKER_STORAGE_BASE: storageBase,
     WORKER_TEMP_BASE: config.tempBase ?? (await home.folder("temp")),
     LOG_LEVEL: hubConfig.logLevel,
+    ...Object.fromEntries(metricsNames.flatMap((name) => (env[name] ? [[name, env[name]]] : []))),
   };
   const start = async (name: "worker" | "restore", extra: Record<string, string>) => {
     const role = name === "worker" ? "BACKUP" : "RESTORE";

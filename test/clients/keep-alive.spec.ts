@@ -114,6 +114,27 @@ describe("a lease held by a busy process", () => {
 });
 
 describe("a lease", { concurrency: true }, () => {
+  it("is renewed at least every five seconds, and at once where something may be new about its job", async () => {
+    const renewedAt: number[] = [];
+    let cancelRequested = false;
+    await using hub = await startStandInHub({
+      renewLease() {
+        renewedAt.push(performance.now());
+        return { leaseSeconds: 600, cancelRequested };
+      },
+    });
+    await using keepAlive = keepAliveAt(hub.url);
+    using lease = keepAlive.keepLease({ ...held, leaseSeconds: 600, heartbeatSeconds: 300 });
+    const since = performance.now();
+    while (renewedAt.length === 0) await pause(20);
+    assert.ok((renewedAt[0] ?? 0) - since > 3_000, "it was not renewed for nothing");
+    cancelRequested = true;
+    keepAlive.attend("job_of_another");
+    keepAlive.attend(held.jobId);
+    assert.ok((await lost(lease.signal)) < 3_000);
+    assert.ok(lease.signal.reason instanceof JobCanceledError);
+  });
+
   it("is lost when the hub says so", async () => {
     await using hub = await startStandInHub({
       renewLease() {

@@ -29,6 +29,7 @@ const verbs = [
   ...["accept", "cancel", "create", "delete", "disable", "enable", "enrol", "pause", "resume", "sign", "start", "test"],
   ...["update", "verify"],
   ...["claim", "complete", "enter", "fail", "reconcile", "record", "register", "release", "renew"],
+  ...["adopt", "compare", "report", "weigh"],
 ];
 /** Names without a noun: the noun is who calls. */
 const nounless = ["heartbeat"];
@@ -103,7 +104,7 @@ for (const [name, schema] of Object.entries(surfaces))
       const usual: Record<string, RegExp> = {
         // Several of them are runs; in a filter they are bounds.
         DateTime: /(At|^at|^serverTime|^runs|Runs|After|Before)$/,
-        ByteCount: /(Bytes|^bytesDone|^bytesTotal)$/,
+        ByteCount: /(Bytes|BytesPerSecond|^bytesDone|^bytesTotal)$/,
       };
       for (const type of typesOf(schema))
         for (const field of fieldsOf(type)) {
@@ -180,6 +181,7 @@ describe("a page", () => {
     "Query.nodes",
     "Query.settings",
     "Snapshot.warnings",
+    "StoreInventory.left",
     "User.memberships",
     ...["RetentionVerdict.reasons", "SetTenantRecipientsPayload.keys", "Snapshot.keepReasons"],
   ];

@@ -16,7 +16,7 @@ describe("an attempt", () => {
 
   before(async () => {
     // Nothing sweeps here but the tests themselves.
-    hub = stack.use(await stageHub({ sweepSeconds: 3600, retryDelaysSeconds: [30, 300] }));
+    hub = stack.use(await stageHub({ sweepSeconds: 3600, retryDelaysSeconds: [30, 300], lostDelaysSeconds: [2, 30] }));
     worker = await playWorker(hub);
     acme = await stageTenant(hub);
     sourceId = await testedSource(acme, worker);
@@ -91,7 +91,7 @@ describe("an attempt", () => {
     assert.deepEqual(await everything(hub.running.hub.db), before);
   });
 
-  it("whose worker fell silent is followed by the next at once, and after the last the job has failed", async () => {
+  it("whose worker fell silent is followed by the next after a pause, and after the last the job has failed", async () => {
     const jobId = await startJob(acme.ask, "startBackup", sourceId);
     for (const attempt of [1, 2, 3]) {
       assert.equal((await worker.take("BACKUP")).attempt, attempt);
@@ -104,6 +104,8 @@ describe("an attempt", () => {
         "several hubs swept the same lease",
       );
       assert.equal((await find(jobId)).status, attempt < 3 ? "QUEUED" : "FAILED");
+      if (attempt < 3) assert.equal(await dueIn(jobId), attempt === 1 ? 2 : 30);
+      await becomeDue(jobId);
     }
     const { errorCode, errorMessage, attempt } = await find(jobId);
     assert.deepEqual([errorCode, attempt], ["WORKER_LOST", 3]);
@@ -130,6 +132,7 @@ describe("an attempt", () => {
     await worker.take("BACKUP");
     await expireLease(hub.running.hub.db, jobId);
     await sweepLeases(hub.running.hub);
+    await becomeDue(jobId);
     await worker.api.releaseJob(leaseOf(await worker.take("BACKUP")));
     await worker.take("BACKUP");
     const bells = await hub.running.hub.db.outbox.findMany({ where: { jobId } });

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { privateSchema } from "../../schema/private/schema.ts";
 import { stageHub } from "../stage/hub.ts";
 import { stageTenant, startJob } from "../stage/tenant.ts";
-import { leaseOf, madeSnapshot, playWorker, testedSource } from "./played-worker.ts";
+import { forgotten, leaseOf, madeSnapshot, playWorker, testedSource } from "./played-worker.ts";
 
 /** What leaves no row, and why. A command that is neither here nor audited makes the spec fail. */
 const unaudited = {
@@ -13,6 +13,9 @@ const unaudited = {
   enterPhase: "stands in the log of the job",
   recordLog: "stands in the log of the job",
   reconcileStore: "changes nothing",
+  compareStore: "changes nothing",
+  weighArtifact: "changes nothing",
+  reportInventory: "sums up what has rows of its own",
   reconcileRestores: "changes nothing",
 };
 
@@ -59,6 +62,24 @@ describe("the audit of the data plane", () => {
     await twice(() => worker.api.reconcileStore({ snapshotIds: [] }));
     expected.push(["claimJob", job.jobId, service.id], ["completeRestore", job.jobId, service.id]);
     expected.push(["recordFetch", restore.id, service.id]);
+    await takeStock();
+    async function takeStock(): Promise<void> {
+      const { snapshotId, manifestSha256 } = madeSnapshot(third);
+      await twice(() => worker.api.compareStore({ snapshotIds: [], atStart: false }));
+      await twice(() => worker.api.reportMissing({ snapshotIds: [snapshotId] }));
+      await twice(() => worker.api.reportReturned({ snapshotId, manifestSha256 }));
+      const snapshot = forgotten(madeSnapshot(third), worker.id);
+      const { ids } = snapshot.manifest;
+      await twice(() => worker.api.weighArtifact({ ...ids, atStart: false }));
+      await twice(() => worker.api.adoptSnapshot({ atStart: false, snapshot }));
+      const counts = { present: 2, adopted: 1, removed: 0, missing: 1, returned: 1, left: [] };
+      await twice(() => worker.api.reportInventory(counts));
+      expected.push(
+        ["reportMissing", snapshotId, worker.id],
+        ["reportReturned", snapshotId, worker.id],
+        ["adoptSnapshot", snapshot.snapshotId, worker.id],
+      );
+    }
     const newcomer = await playWorker(hub);
     expected.push(["enrol", newcomer.id, newcomer.id], ["registerWorker", newcomer.id, newcomer.id]);
 

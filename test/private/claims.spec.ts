@@ -242,6 +242,7 @@ describe("a claim", () => {
         type: "BACKUP",
         leaseEpoch: 1,
         leaseSeconds: 60,
+        timeLimitSeconds: 86_400,
         attempt: 1,
         source: {
           sourceId: source.acme,

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { Decrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
 import { type ClaimedJob, connectHub, type HubClient, protocolVersion } from "../../clients/hub/hub-client.ts";
+import { newId } from "../../domain/ids.ts";
 import { fingerprint } from "../../domain/keys.ts";
 import type { JobType, SourceType } from "../../prisma/client/client.ts";
 import type { StagedHub } from "../stage/hub.ts";
@@ -28,6 +29,8 @@ export interface PlayedWorkerOptions {
   readonly jobTypes?: readonly JobType[];
   readonly sourceTypes?: readonly SourceType[];
   readonly readsStoresOf?: readonly string[];
+  /** Versions of its tools, null for what it has not; of a worker that does not say where they are left out. */
+  readonly tools?: Readonly<Record<string, string | null>>;
 }
 
 /** Enrols and registers a worker that can do all that its role allows, unless it is told otherwise. */
@@ -50,7 +53,7 @@ export async function playWorker(
       version: "0",
       jobTypes: [...jobTypes],
       sourceTypes: [...sourceTypes],
-      tools: {},
+      tools: options.tools ?? {},
       readsStoresOf: [...readsStoresOf],
     },
   });
@@ -95,6 +98,17 @@ export function madeSnapshot(job: ClaimedJob) {
     durationMs: 1_200,
     partial: true,
     warnings: [{ code: "UNREADABLE", path: "etc/shadow", message: "It could not be read." }],
+  };
+}
+
+/** The same artifact as one that the database knows nothing of, made by this worker. */
+export function forgotten(made: ReturnType<typeof madeSnapshot>, workerId: string) {
+  const [snapshotId, jobId] = [newId("snapshot", new Date()), newId("job", new Date())];
+  const manifest = { ...made.manifest, ids: { ...made.manifest.ids, snapshotId, jobId, workerId } };
+  return {
+    ...made,
+    snapshotId,
+    manifest: { ...manifest, ids: { ...manifest.ids, sourceId: manifest.ids.sourceId ?? "" } },
   };
 }
 

@@ -35,14 +35,17 @@ describe("the private surface", () => {
 
   it("greets those who speak its protocol", async () => {
     const { data } = await hello(protocolVersion, worker.token);
-    assert.deepEqual(data.hello, { protocol: 1, oldestProtocol: 1, newestProtocol: 1 });
+    assert.deepEqual(data.hello, { protocol: protocolVersion, oldestProtocol: 1, newestProtocol: protocolVersion });
   });
 
-  for (const protocol of [0, 2, -1, 2_147_483_647])
+  for (const protocol of [0, protocolVersion + 1, -1, 2_147_483_647])
     it(`refuses protocol ${protocol} and names both sides' versions`, async () => {
       const { errors } = await hello(protocol, worker.token);
       assert.equal(errors?.[0]?.extensions?.code, "UPGRADE_REQUIRED");
-      assert.equal(errors[0].message, `protocol ${protocol} is not spoken here; this hub speaks 1 to 1`);
+      assert.equal(
+        errors[0].message,
+        `protocol ${protocol} is not spoken here; this hub speaks 1 to ${protocolVersion}`,
+      );
       await assert.rejects(
         worker.api.registerWorker({
           protocol,

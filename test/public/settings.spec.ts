@@ -36,6 +36,8 @@ describe("the settings", () => {
       ["MAX_DOWNLOAD_SIZE_MB", 0, 0, 0, 2_147_483_647],
       ["SNAPSHOT_DELETION_GRACE_HOURS", 168, 168, 0, 8760],
       ["TENANT_DELETION_GRACE_DAYS", 30, 30, 1, 365],
+      ["BACKUP_TIME_LIMIT_MINUTES", 1440, 1440, 1, 20_160],
+      ["RESTORE_TIME_LIMIT_MINUTES", 360, 360, 1, 20_160],
     ]);
     for (const { description } of settings) assert.match(description, /\.$/);
   });

@@ -64,7 +64,7 @@ export async function stageLink(
     port: 0,
     log,
     limits: { drainMs: 300, ...limits },
-    isReady: () => true,
+    readiness: () => ({ status: "ready", reasons: [] }),
     onConnection: (socket) => arrivals.watch(socket),
     onDownload: (request, response, linkToken) => links.answer(request, response, linkToken),
   });

@@ -52,6 +52,7 @@ export async function stageService(t: TestContext): Promise<StagedService> {
     storeBases: [store],
     tempBase: join(scratch, "temp"),
     logLevel: "debug",
+    metrics: null,
   };
   let service: RestoreService | null = null;
   const end = async () => {

@@ -70,6 +70,7 @@ export async function stageHub(terms: StagedTerms = {}): Promise<StagedHub> {
         host: "127.0.0.1",
         publicPort: 0,
         privatePort: 0,
+        metrics: null,
         jwtSecret: randomBytes(32).toString("base64url"),
         // The same for all hubs of a database, as it has to be.
         kek: createHash("sha256").update(databaseUrl).digest(),

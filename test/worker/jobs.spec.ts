@@ -42,6 +42,7 @@ async function stageWorkshop(sshd: StagedOpenSsh, { onCommand }: StageOptions = 
   const answers: Record<string, () => unknown> = {
     claimSecrets,
     hello: () => ({ serverTime: "2030-01-02T03:04:05.000Z" }),
+    renewLease: () => ({ leaseSeconds: 60, cancelRequested: false }),
   };
   const hub = new Proxy({} as HubClient, {
     get: (_, command: string) => async (input: Record<string, unknown>) => {
@@ -111,7 +112,7 @@ describe("a job of a worker", { skip: missingOpenSsh ?? false }, () => {
     await writeTree(sshd.data, tree({ "a/one": "1", two: "22" }), { owner: sshd.owner });
     await using stage = await stageWorkshop(sshd);
     await stage.perform(stage.job);
-    const expected = ["CONNECTING", "claimSecrets", "PULLING", "hello", "FINALIZING", "completeJob"];
+    const expected = ["CONNECTING", "claimSecrets", "PULLING", "hello", "FINALIZING", "renewLease", "completeJob"];
     assert.deepEqual(stage.commands(), expected);
     const { jobId, leaseEpoch, snapshot } = last(stage.told).input as Record<string, unknown>;
     assert.deepEqual({ jobId, leaseEpoch }, { jobId: "job_1", leaseEpoch: 1 });
@@ -256,6 +257,18 @@ describe("a job of a worker", { skip: missingOpenSsh ?? false }, () => {
     });
     await stage.perform(stage.job, stop.signal);
     assert.equal(last(stage.told).command, "releaseJob");
+    assert.deepEqual(drafts(await stage.stored()), []);
+  });
+
+  it("is ended as TIMEOUT when it has taken as long as it may, with nothing left behind", async () => {
+    await using sshd = await stageOpenSsh();
+    await using stage = await stageWorkshop(sshd);
+    const hooks = { before: { command: "sleep 60" } };
+    const source = withConfig(stage.job, { hooks });
+    await stage.perform({ ...stage.job, timeLimitSeconds: 2, source: source && { ...source, type: "SSH" } });
+    const { command, input } = last(stage.told);
+    assert.deepEqual([command, input.code], ["failJob", "TIMEOUT"]);
+    assert.match(String(input.message), /^This had not ended after 1 minute, .*ask the operator/);
     assert.deepEqual(drafts(await stage.stored()), []);
   });
 

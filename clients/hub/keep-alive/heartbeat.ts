@@ -9,15 +9,22 @@ const timeoutMs = 10_000;
 export class Heartbeat {
   readonly #access: HubAccess;
   readonly #report: (news: HeartbeatNews) => void;
+  readonly #onHeard: () => void;
   readonly #onInventoryDue: () => void;
   #state: HeartbeatState;
   #early = new AbortController();
 
+  /** `report` hears of changes, `onHeard` of every beat that the hub answered. */
   constructor(
     access: HubAccess,
     state: HeartbeatState,
-    { report, onInventoryDue }: { report: (news: HeartbeatNews) => void; onInventoryDue: () => void },
+    {
+      report,
+      onHeard,
+      onInventoryDue,
+    }: { report: (news: HeartbeatNews) => void; onHeard: () => void; onInventoryDue: () => void },
   ) {
+    this.#onHeard = onHeard;
     this.#access = access;
     this.#state = state;
     this.#report = report;
@@ -35,6 +42,7 @@ export class Heartbeat {
     for (;;) {
       this.#early = new AbortController();
       const news = await this.#beat();
+      if (news === "heard") this.#onHeard();
       if (news !== told) this.#report(news);
       told = news;
       await pause(everySeconds * 1000, undefined, { signal: this.#early.signal }).catch(() => undefined);

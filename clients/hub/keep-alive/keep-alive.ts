@@ -17,6 +17,8 @@ export class KeepAlive implements AsyncDisposable {
   readonly #access: HubAccess;
   readonly #log: Logger;
   readonly #leases = new Map<number, { readonly controller: AbortController; readonly order: KeepOrder }>();
+  /** Shared with the thread, which writes it at every answer. */
+  readonly #heardAtMs = new BigInt64Array(new SharedArrayBuffer(8)).fill(BigInt(nowMs()));
   #count = 0;
   #beat: Extract<Order, { beat: unknown }> | null = null;
   #thread: Worker;
@@ -66,6 +68,11 @@ export class KeepAlive implements AsyncDisposable {
       if (order.keep.terms.jobId === jobId) this.#thread.postMessage({ renew: lease } satisfies Order);
   }
 
+  /** How long ago the hub last answered a heartbeat. */
+  get unheardSeconds(): number {
+    return Math.max(0, nowMs() - Number(Atomics.load(this.#heardAtMs, 0))) / 1000;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     if (this.#restart) clearTimeout(this.#restart);
@@ -74,7 +81,12 @@ export class KeepAlive implements AsyncDisposable {
 
   #start(): Worker {
     const script = new URL("./thread.ts", import.meta.url);
-    const thread = new Worker(script, { workerData: this.#access, env: {}, execArgv: [], resourceLimits });
+    const thread = new Worker(script, {
+      workerData: { ...this.#access, heardAtMs: this.#heardAtMs },
+      env: {},
+      execArgv: [],
+      resourceLimits,
+    });
     thread.on("message", (report: Report) => {
       if ("heartbeat" in report) this.#heardOfHeartbeat(report.heartbeat);
       else if ("inventoryDue" in report) this.#onInventoryDue?.();

@@ -1,10 +1,10 @@
 // The thread behind keep-alive.ts: beats at the hub and renews leases, whatever the rest of the process is busy with.
 import { parentPort, workerData } from "node:worker_threads";
 import { Heartbeat } from "./heartbeat.ts";
-import { Hurry, keepRenewed } from "./lease-renewal.ts";
+import { Hurry, keepRenewed, nowMs } from "./lease-renewal.ts";
 import type { HubAccess, Order, Report } from "./messages.ts";
 
-const access = workerData as HubAccess;
+const { heardAtMs, ...access } = workerData as HubAccess & { heardAtMs: BigInt64Array<SharedArrayBuffer> };
 const leases = new Map<number, { readonly dropping: AbortController; readonly hurry: Hurry }>();
 let heartbeat: Heartbeat | null = null;
 
@@ -22,6 +22,7 @@ function beat({ everySeconds, state }: Extract<Order, { beat: unknown }>["beat"]
   else {
     heartbeat = new Heartbeat(access, state, {
       report: (news) => report({ heartbeat: news }),
+      onHeard: () => void Atomics.store(heardAtMs, 0, BigInt(nowMs())),
       onInventoryDue: () => report({ inventoryDue: true }),
     });
     void heartbeat.run(everySeconds);

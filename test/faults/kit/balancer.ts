@@ -3,11 +3,12 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 export interface Balancer extends AsyncDisposable {
-  readonly port: number;
+  readonly url: string;
 }
 
-/** `ports` of the loopback address. A connection breaks with the server that it went to. */
-export async function stageBalancer(ports: readonly number[]): Promise<Balancer> {
+/** `urls` of servers on the loopback address. A connection breaks with the server that it went to. */
+export async function stageBalancer(urls: readonly string[]): Promise<Balancer> {
+  const ports = urls.map((url) => Number(new URL(url).port));
   const sockets = new Set<Socket>();
   let turn = 0;
 
@@ -43,7 +44,7 @@ export async function stageBalancer(ports: readonly number[]): Promise<Balancer>
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
-    port: (server.address() as AddressInfo).port,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     async [Symbol.asyncDispose]() {
       const closed = once(server, "close");
       server.close();

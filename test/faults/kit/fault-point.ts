@@ -1,5 +1,5 @@
 // Fails where it is told to: stands in for artifact/fault-point.ts in processes that are started with `--conditions=faults`.
-import { appendFileSync, closeSync, existsSync, openSync } from "node:fs";
+import { appendFileSync, closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
 import type { FaultPoint } from "../../../artifact/fault-point.ts";
 
 /** What happens at a point. `stop` is SIGSTOP: somebody else lets the process go on. */
@@ -14,16 +14,37 @@ const armedFile = process.env.XVAULT_FAULT_ARMED;
 /** Gets a line for every point that is passed. */
 const traceFile = process.env.XVAULT_FAULT_TRACE;
 
+/** A file with `<point>:<action>`, looked for at every point and removed when it happens: a process that runs is told anew with it. */
+const ordersFile = process.env.XVAULT_FAULT_ORDERS;
+
 let passed = 0;
 
 export function faultPoint(name: FaultPoint): void {
   if (traceFile) appendFileSync(traceFile, `${name}\n`);
+  const ordered = ordersFile ? orderAt(name, ordersFile) : null;
+  if (ordered) return happen(name, ordered);
   if (name !== wanted || (armedFile && !existsSync(armedFile))) return;
-  if (++passed !== Number(nth) || !isFirst()) return;
+  if (++passed === Number(nth) && isFirst()) happen(name, action);
+}
+
+function happen(name: FaultPoint, action: Action | undefined): void {
   if (action === "kill") process.kill(process.pid, "SIGKILL");
   else if (action === "stop") process.kill(process.pid, "SIGSTOP");
   else if (action === "abort") process.abort();
   else throw new Error(`made to fail at ${name}`);
+}
+
+function orderAt(name: FaultPoint, file: string): Action | null {
+  let order: string;
+  try {
+    order = readFileSync(file, "utf8").trim();
+  } catch {
+    return null;
+  }
+  const [point, action] = order.split(":") as [FaultPoint, Action];
+  if (point !== name) return null;
+  rmSync(file, { force: true });
+  return action;
 }
 
 function isFirst(): boolean {

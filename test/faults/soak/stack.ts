@@ -40,9 +40,8 @@ export async function stageSoak(): Promise<SoakStack> {
   };
   const processes: HubProcess[] = [];
   for (let n = 0; n < 2; n++) processes.push(await stageHubProcess(earth, { env }));
-  const portsOf = (url: (hub: HubProcess) => string) => processes.map((hub) => Number(new URL(url(hub)).port));
-  const inFront = started.use(await stageBalancer(portsOf((hub) => hub.publicUrl)));
-  const behind = started.use(await stageBalancer(portsOf((hub) => hub.privateUrl)));
+  const inFront = started.use(await stageBalancer(processes.map((hub) => hub.publicUrl)));
+  const behind = started.use(await stageBalancer(processes.map((hub) => hub.privateUrl)));
   const hubs = processes.map((hub, n) => {
     let isFirst = true;
     return started.use(
@@ -56,7 +55,7 @@ export async function stageSoak(): Promise<SoakStack> {
   });
 
   const { redis, restorePort } = earth;
-  const ground = { privateUrl: `http://127.0.0.1:${behind.port}`, redis, restorePort };
+  const ground = { privateUrl: behind.url, redis, restorePort };
   const places = async (name: string) => {
     const own = join(directory, name);
     await mkdir(own, { recursive: true });
@@ -79,7 +78,7 @@ export async function stageSoak(): Promise<SoakStack> {
   temps.push(place.tempBase);
   const restore = started.use(supervise("restore", () => spawnDataPlane(ground, "restore", { ...place, id, token })));
   const stack = started.move();
-  const graphqlUrl = `http://127.0.0.1:${inFront.port}/graphql`;
+  const graphqlUrl = `${inFront.url}/graphql`;
   return {
     ...{ postgres, earth, sshd, graphqlUrl, hubs, workers, restore, stores, temps },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { connectSsh, type SshConnection } from "../../../worker/sources/ssh/connection.ts";
+import { processesOf, until } from "../../faults/kit/ssh-site.ts";
 import { stageFaultProxy } from "../../stage/fault-proxy.ts";
 import { missingOpenSsh, type StagedOpenSsh, stageOpenSsh } from "../../stage/peers/openssh.ts";
 import { loopback } from "./reading.ts";
@@ -79,6 +80,38 @@ describe("a command on an SSH server", { skip }, () => {
     };
     await assert.rejects(read(), { name: "SourceError", code: "SOURCE_STALLED" });
     assert.equal(await outputOf(connection, "echo still here"), "still here\n");
+  });
+
+  it("may take longer to its first byte than between two, whatever a script says of itself ahead of that", async () => {
+    await using sshd = await stageOpenSsh();
+    await using connection = await connect(sshd);
+    const patience = { silenceMs: 500, firstByteMs: 20_000 };
+    const { output } = await connection.run("echo begin; sleep 2; head -c 1000 /dev/zero; sleep 60", patience);
+    let bytes = 0;
+    const since = performance.now();
+    await assert.rejects(
+      async () => {
+        for await (const { length } of output) bytes += length;
+      },
+      { code: "SOURCE_STALLED" },
+    );
+    assert.equal(bytes, 1006);
+    assert.ok(performance.now() - since < 15_000, "the second silence had the patience of the first");
+  });
+
+  it("is ended on the server where the job is to stop, though it writes nothing", async () => {
+    await using sshd = await stageOpenSsh();
+    const stop = new AbortController();
+    const { host, port, username, password, hostKey } = sshd;
+    const target = { host, port, username, signIn: { password }, pinnedHostKey: hostKey };
+    const route = { target, jump: null, allowedNetworks: loopback, signal: stop.signal, stallMs: 20_000 };
+    const connection = await connectSsh(route);
+    const command = await connection.run("sleep 7776; echo survived");
+    await until("it runs", () => processesOf(sshd).includes("sleep 7776"));
+    stop.abort(new Error("canceled"));
+    await assert.rejects(command.ended, /canceled/);
+    await connection[Symbol.asyncDispose]();
+    await until("it is gone", () => processesOf(sshd).length === 0);
   });
 
   it("is SOURCE_DISCONNECTED where the connection breaks, whatever else runs or ran on it", async () => {
