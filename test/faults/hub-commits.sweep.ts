@@ -42,10 +42,14 @@ describe("a hub that is killed at a commit", () => {
         await hub.end("SIGKILL");
         const { lives } = hub;
         // It may die of it before it is ready: it commits when it starts, too.
-        await hub.start({ env, fault: { at, action: "kill", nth } }).catch(() => hub.start());
+        await hub.start({ env, fault: { at, action: "kill", nth } }).catch(async () => {
+          await hub.end("SIGKILL");
+          await hub.start();
+        });
         await new Script(hub).play();
         if (hub.child.signalCode !== null) await hub.start();
         deaths += hub.lives - lives - 1;
+        process.stdout.write(`${at}, commit ${nth}: ${deaths} deaths so far\n`);
         await assertClean({ db: earth.db, stores: [], temps: [], leaseSeconds }, `${at}, commit ${nth}`);
         const silent = await earth.db.$queryRaw`
           SELECT id FROM jobs j WHERE status = 'QUEUED' AND NOT EXISTS (
@@ -148,7 +152,7 @@ class Script {
         return await work();
       } catch (error) {
         // A connection breaks before the system says that the process is over.
-        await Promise.race([this.#hub.ended(), pause(1_000)]);
+        await Promise.race([this.#hub.ended(), pause(10_000)]);
         if (this.#hub.child.signalCode === null || tries === 3) throw error;
         await this.#hub.start();
       }

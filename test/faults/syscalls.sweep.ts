@@ -104,6 +104,8 @@ describe("a process on a disk that fails", { skip: missingOpenSsh ?? missingStra
   for (const [calls, fault] of kinds) {
     it(`backs up well or fails clean: ${calls}, ${fault}`, () =>
       underInjection("worker", [calls, fault], () => ground.backUp()));
+    // A download is written without positions, by the call that everything else is written with as well.
+    if (calls === "pwrite64") continue;
     it(`prepares a download well or fails clean: ${calls}, ${fault}`, () =>
       underInjection("restore", [calls, fault], async () => ground.restore((await ground.goodSnapshots())[0] ?? "")));
   }

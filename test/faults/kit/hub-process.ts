@@ -123,7 +123,7 @@ export async function stageHubProcess(earth: StagedEarth, options: HubProcessOpt
     });
     for (const stream of [child.stdout, child.stderr])
       if (stream) createInterface({ input: stream }).on("line", (line) => lines.push(line));
-    const deadline = performance.now() + 30_000;
+    const deadline = performance.now() + 60_000;
     while (
       !(await fetch(`${publicUrl}/ready`).then(
         ({ ok }) => ok,
