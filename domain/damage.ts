@@ -62,7 +62,7 @@ export interface Damage {
  * The snapshot is not what was written, or not where it should lie: nothing is restored from it any more, it is no good one to the
  * retention, and its source is backed up again, before others. What was found already, or is about to be deleted, raises no new backup.
  */
-export async function markSnapshotDamaged(
+async function markSnapshotDamaged(
   tx: Transaction,
   announce: Announcements,
   by: Actor | WorkerActor,

@@ -14,7 +14,7 @@ export interface Served {
 }
 
 /** `DELETE_SNAPSHOT@wrk_…` for what lies in one worker's store, `BACKUP/SFTP` for what reads a source of this type. */
-export function laneOf(type: string, sourceType: string | null, workerId: string | null): string {
+function laneOf(type: string, sourceType: string | null, workerId: string | null): string {
   return `${type}${sourceType === null ? "" : `/${sourceType}`}${workerId === null ? "" : `@${workerId}`}`;
 }
 

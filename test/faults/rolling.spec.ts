@@ -21,14 +21,9 @@ describe("hubs and workers that are restarted one after another under load", { s
     await using earth = await stageEarth();
     await using one = await stageHubProcess(earth);
     await using two = await stageHubProcess(earth);
-    const portOf = (url: string) => Number(new URL(url).port);
-    await using inner = await stageBalancer([portOf(one.privateUrl), portOf(two.privateUrl)]);
-    await using outer = await stageBalancer([portOf(one.publicUrl), portOf(two.publicUrl)]);
-    const ground = {
-      ...earth,
-      privateUrl: `http://127.0.0.1:${inner.port}`,
-      graphqlUrl: `http://127.0.0.1:${outer.port}/graphql`,
-    };
+    await using inner = await stageBalancer([one.privateUrl, two.privateUrl]);
+    await using outer = await stageBalancer([one.publicUrl, two.publicUrl]);
+    const ground = { ...earth, privateUrl: inner.url, graphqlUrl: `${outer.url}/graphql` };
     const acme = await stageTenant(ground);
     const credentialId = await acme.createCredential({ password: sshd.password });
     const { host, port, username, data: path, hostKey } = sshd;
