@@ -39,10 +39,10 @@ export async function ringNew(db: Database, ring: (bell: Bell) => Promise<boolea
 
 /**
  * Rings again for jobs that are due, and still queued half a minute after their last bell: Redis may have been emptied, or the
- * listener lost. A bell of an earlier lease is not of this queueing. True where there may be more to ring at once.
+ * listener lost. A bell of an earlier lease is not of this queueing. Some of them at a time.
  */
-export async function ringAgain(db: Database, ring: (bell: StaleBell) => Promise<boolean>): Promise<boolean> {
-  return db.$transaction(async (tx) => {
+export async function ringAgain(db: Database, ring: (bell: StaleBell) => Promise<boolean>): Promise<void> {
+  await db.$transaction(async (tx) => {
     const bells = await tx.$queryRaw<StaleBell[]>`
       SELECT o.id, o.job_id AS "jobId", o.lease_epoch AS "leaseEpoch", o.target_worker_id AS "workerId",
              floor(extract(epoch FROM now()) * 1000)::bigint AS at
@@ -51,7 +51,6 @@ export async function ringAgain(db: Database, ring: (bell: StaleBell) => Promise
        ORDER BY o.rung_at LIMIT ${batchSize} FOR UPDATE OF o SKIP LOCKED`;
     const rung = await ringAll(bells, ring);
     await tx.$executeRaw`UPDATE outbox SET rung_at = now() WHERE id = ANY(${rung}::bigint[])`;
-    return rung.length === batchSize;
   }, transaction);
 }
 

@@ -42,10 +42,10 @@ export function startRelay({ db, redisUrl, log, intervalMs = 1_000, onRung }: Re
   }
 
   async function ringStale(): Promise<void> {
-    // Under a fresh id, since Bee-Queue passes over one it knows.
+    // One batch a round: whoever hears of one of them looks for all. Under a fresh id, since Bee-Queue passes over one it knows.
     const ring = ({ workerId, jobId, leaseEpoch, at }: StaleBell) =>
       counted("again", ringer.ringAgain(workerId, `${jobId}:${leaseEpoch}:${at}`, { jobId }));
-    while (!stopped && (await ringAgain(db, ring)));
+    await ringAgain(db, ring);
   }
 
   async function counted(kind: "new" | "again", ringing: Promise<boolean>): Promise<boolean> {
