@@ -15,10 +15,8 @@ const settings = {
 export async function startGraphileWorker(connectionString: string): Promise<QueueSide> {
   const pgPool = new pg.Pool({ connectionString, max: settings.maxPoolSize });
   // A connection that breaks shows in whoever was using it.
-  for (const event of ["error", "connect"] as const)
-    pgPool.on(event, (subject: Error | pg.PoolClient) => {
-      if (!(subject instanceof Error)) subject.on("error", () => {});
-    });
+  pgPool.on("error", () => {});
+  pgPool.on("connect", (client) => client.on("error", () => {}));
   const utils = await makeWorkerUtils({ pgPool, logger });
   await utils.migrate();
   return {
