@@ -1,8 +1,8 @@
 // One backup that is canceled while its worker stands at a point, and what has to be true of it afterwards.
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import type { FaultPoint } from "../../../artifact/fault-point.ts";
+import { tempLeft } from "../../stage/temp-left.ts";
 import { jobEnd, startJob } from "../../stage/tenant.ts";
 import type { ObedientProcess } from "./orders.ts";
 import { cancelJob, lookInto, processesOf, type SshSite, until } from "./ssh-site.ts";
@@ -46,7 +46,7 @@ export async function cancelAt(
   const { storageBase, tempBase } = worker.process;
   await until("nothing is left of the attempt", async () => {
     const { snapshots, leftovers } = await lookInto(storageBase);
-    return leftovers.length === 0 && snapshots.length === rows.length && (await readdir(tempBase)).length === 0;
+    return leftovers.length === 0 && snapshots.length === rows.length && (await tempLeft(tempBase)).length === 0;
   });
   const tookMs = performance.now() - since;
   assert.ok(["RUNNING", "FINALIZING", "JOB_ENDED"].includes(answer), answer);
