@@ -90,10 +90,14 @@ class Script {
     const config = { host: "files.example.com", username: "backup", path: "/srv" };
     const source = { tenantId, type: "SFTP", name: "s", config, credentialId };
     const sourceId = await this.#make("createSource", "CreateSource", "source", source);
-    await this.#do("testSource", "TestSource", { sourceId });
-    await this.#end(worker, "TEST_SOURCE", sourceId, (job) =>
-      worker.api.completeJob({ ...leaseOf(job), findings: {}, hostKey }),
-    );
+    // A test has one attempt: where its claim went down with the hub it fails, and its customer asks for another.
+    const isTested = async () => (await db.source.findUniqueOrThrow({ where: { id: sourceId } })).hostKey !== null;
+    for (let tries = 0; tries < 2 && !(await isTested()); tries++) {
+      await this.#do("testSource", "TestSource", { sourceId });
+      await this.#end(worker, "TEST_SOURCE", sourceId, (job) =>
+        worker.api.completeJob({ ...leaseOf(job), findings: {}, hostKey }),
+      );
+    }
     await this.#do("createSchedule", "CreateSchedule", { sourceId, intervalMinutes: 60 });
     await this.#do("startBackup", "StartBackup", { sourceId });
     await this.#end(worker, "BACKUP", sourceId, async (job) => {
