@@ -91,9 +91,10 @@ export async function cancelRestoreAt(site: SshSite, meeting: Meeting, snapshotI
 /** The snapshot is gone with its files, or as good as it was. Answers the job's end. */
 export async function cancelDeletionAt(site: SshSite, meeting: Meeting, snapshotId: string): Promise<string> {
   const { job } = await meet(site, meeting, () => startJob(site.acme.ask, "deleteSnapshot", snapshotId));
-  const { status } = await site.hub.db.snapshot.findUniqueOrThrow({ where: { id: snapshotId } });
-  assert.equal(status, job.status === "CANCELED" ? "COMPLETED" : "DELETED");
+  const { status, deletionDueAt } = await site.hub.db.snapshot.findUniqueOrThrow({ where: { id: snapshotId } });
   const { snapshots } = await lookInto(meeting.process.process.storageBase);
   assert.equal(snapshots.includes(snapshotId), job.status === "CANCELED");
+  if (job.status === "CANCELED") assert.deepEqual([status, deletionDueAt], ["COMPLETED", null]);
+  else assert.equal(status, "DELETED");
   return job.status;
 }
