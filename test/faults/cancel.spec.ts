@@ -8,7 +8,8 @@ import { stageRestore, stageWorker } from "../stage/data-plane.ts";
 import { stageHub } from "../stage/hub.ts";
 import { missingOpenSsh } from "../stage/peers/openssh.ts";
 import { deleteAtOnce, jobEnd, stageTenant, startJob } from "../stage/tenant.ts";
-import { cancelAt, promisedMs } from "./kit/canceled-backups.ts";
+import { cancelAt } from "./kit/canceled-backups.ts";
+import { promisedMs } from "./kit/canceled-jobs.ts";
 import { type ObedientProcess, obedient } from "./kit/orders.ts";
 import { cancelJob, lookInto, processesOf, type SshSite, stageSshSite, until } from "./kit/ssh-site.ts";
 

@@ -2,10 +2,12 @@
 // backups of an empty tree, of a few files and of a large one; restores in each form.
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import type { FaultPoint } from "../../artifact/fault-point.ts";
 import { missingOpenSsh } from "../stage/peers/openssh.ts";
 import { seededBytes, smallFiles, type Tree, tree } from "../stage/tree.ts";
 import { type FaultGround, over, stageGround } from "./kit/ground.ts";
-import { pointsOf, type Strike, startPoints, stopped, strike } from "./kit/kills.ts";
+import { type Errand, pointsOf, Succession, startPoints } from "./kit/kills.ts";
+import { untilStopped } from "./kit/orders.ts";
 
 const contents: Record<string, Tree> = {
   "an empty tree": tree({}),
@@ -15,7 +17,7 @@ const contents: Record<string, Tree> = {
 const actions = ["kill", "stop", "abort"] as const;
 const forms = ["ZIP", "TAR", "SEALED"] as const;
 /** Of artifacts that are handed out as they are stored no key is asked for, and an empty tree has no first entry. */
-const isPassed = ({ at, form }: Strike, content: string) =>
+const isPassed = (at: FaultPoint, content: string, form: (typeof forms)[number]) =>
   !(at === "restore.keys-opened" && form === "SEALED") && !(at === "backup.first-entry" && content === "an empty tree");
 
 let runs = 0;
@@ -33,23 +35,17 @@ describe("a process of the data plane", { skip: missingOpenSsh ?? false }, () =>
       after(() => stack.disposeAsync());
 
       for (const action of actions) {
-        it(`does each backup once, ${action === "stop" ? "stopped" : `ended by ${action}`} at any of its points`, async () => {
-          for (const at of pointsOf.backup) await strikeOnce({ errand: "backup", at, action }, name);
-        });
-        it(`prepares each download, ${action === "stop" ? "stopped" : `ended by ${action}`} at any of its points`, async () => {
-          const form = forms[Object.keys(contents).indexOf(name)] ?? "TAR";
-          for (const at of pointsOf.restore) await strikeOnce({ errand: "restore", at, action, form }, name);
-        });
-        it(`does each deletion once, ${action === "stop" ? "stopped" : `ended by ${action}`} at any of its points`, async () => {
-          for (const at of pointsOf.deletion) await strikeOnce({ errand: "deletion", at, action }, name);
-        });
-        it(`starts the second time, ${action === "stop" ? "stopped" : `ended by ${action}`} at any point of its start`, async () => {
+        const how = action === "stop" ? "stopped" : `ended by ${action}`;
+        it(`does each backup once, ${how} at any of its points`, () => strikeAll("backup", action));
+        it(`prepares each download, ${how} at any of its points`, () => strikeAll("restore", action));
+        it(`does each deletion once, ${how} at any of its points`, () => strikeAll("deletion", action));
+        it(`starts the second time, ${how} at any point of its start`, async () => {
           for (const at of startPoints) {
             const fault = { at, action, onceFile: join(ground.directory, `once-${performance.now()}`) };
             // It has said hello before it looks at its store.
             const struck = await ground.start("worker", { fault });
             if (action === "stop") {
-              await stopped(struck);
+              await untilStopped(struck);
               struck.child.kill("SIGCONT");
               await struck[Symbol.asyncDispose]();
             } else await over(struck);
@@ -61,10 +57,15 @@ describe("a process of the data plane", { skip: missingOpenSsh ?? false }, () =>
         });
       }
 
-      async function strikeOnce(each: Strike, content: string): Promise<void> {
-        if (!isPassed(each, content)) return;
-        await strike(ground, each);
-        runs++;
+      async function strikeAll(errand: Errand, action: (typeof actions)[number]): Promise<void> {
+        await using processes = new Succession(ground, errand === "restore" ? "restore" : "worker");
+        const form = forms[Object.keys(contents).indexOf(name)] ?? "TAR";
+        const began = performance.now();
+        const points = pointsOf[errand].filter((at) => isPassed(at, name, form));
+        for (const at of points) await processes.strike({ errand, at, action, form });
+        runs += points.length;
+        const seconds = Math.round((performance.now() - began) / 1000);
+        process.stdout.write(`${name}, ${errand}, ${action}: ${points.length} runs in ${seconds} s; ${runs} so far\n`);
       }
     });
   after(() => process.stdout.write(`${runs} runs, one strike each\n`));

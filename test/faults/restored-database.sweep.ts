@@ -90,12 +90,16 @@ describe("a hub whose database was set back", { skip: missingOpenSsh ?? false },
       const job = await earth.db.job.findUniqueOrThrow({ where: { id: was.jobId } });
       assert.deepEqual([job.status, job.type, job.sourceId], ["COMPLETED", "BACKUP", sourceId]);
     }
+    // Of a source that lost one, a new one is made before anybody asks.
+    const newer = { type: "BACKUP" as const, id: { gt: later.at(-1)?.jobId ?? "" } };
+    const urgent = await jobEnd(acme.ask, (await earth.db.job.findFirstOrThrow({ where: newer })).id);
+    assert.equal(urgent.status, "COMPLETED", urgent.errorMessage);
     const statuses = await earth.db.snapshot.findMany({ select: { id: true, status: true }, orderBy: { id: "asc" } });
     assert.deepEqual(
       statuses.map(({ id, status }) => [id, status]),
-      [[kept.id, "COMPLETED"], [gone.id, "MISSING"], ...later.map(({ id }) => [id, "COMPLETED"])],
+      [[kept.id, "COMPLETED"], [gone.id, "MISSING"], ...[...later, urgent.snapshot].map(({ id }) => [id, "COMPLETED"])],
     );
-    assert.equal((await backUp()).id > (later.at(-1)?.id ?? ""), true, "and goes on");
+    assert.equal((await backUp()).id > urgent.snapshot.id, true, "and goes on");
   });
 
   async function inventoryAfter(last: string | null) {

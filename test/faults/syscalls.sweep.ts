@@ -43,6 +43,7 @@ describe("a process on a disk that fails", { skip: missingOpenSsh ?? missingStra
   const stack = new AsyncDisposableStack();
   const outcomes = new Map<string, number>();
   let injections = 0;
+  let jobs = 0;
   let ground: FaultGround;
   before(async () => {
     ground = stack.use(await stageGround(content));
@@ -51,7 +52,7 @@ describe("a process on a disk that fails", { skip: missingOpenSsh ?? missingStra
   });
   after(async () => {
     const told = [...outcomes].map(([outcome, count]) => `${outcome} ${count}`).join(", ");
-    process.stdout.write(`${injections} system calls were made to fail; jobs: ${told}\n`);
+    process.stdout.write(`${injections} system calls were made to fail in ${jobs} jobs: ${told}\n`);
     await stack.disposeAsync();
   });
 
@@ -67,6 +68,7 @@ describe("a process on a disk that fails", { skip: missingOpenSsh ?? missingStra
         assert.ok(pid);
         await using strace = await inject(pid, { calls, fault, when }, join(ground.directory, `strace-${calls}`));
         const jobId = await begin();
+        jobs++;
         const { status, errorCode } = await endOf(jobId, running);
         injections += await strace.injected();
         const outcome = `${kind} ${status}${errorCode ? ` ${errorCode}` : ""}`;
@@ -88,10 +90,11 @@ describe("a process on a disk that fails", { skip: missingOpenSsh ?? missingStra
   /** A process that a fault has ended leaves its job to the next one. */
   async function endOf(jobId: string, { child }: StagedProcess) {
     const isOver = () => child.exitCode !== null || child.signalCode !== null;
-    for (;;) {
+    for (const deadline = performance.now() + 180_000; ; ) {
       try {
         return await jobEnd(ground.acme.ask, jobId, 5_000);
       } catch (error) {
+        if (performance.now() > deadline) throw error;
         if (!isOver()) continue;
         await ground.loseLease(jobId).catch(() => undefined);
         await using _ = await ground.start("worker");

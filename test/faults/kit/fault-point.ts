@@ -33,7 +33,8 @@ function isWanted(name: FaultPoint): boolean {
 function happen(name: FaultPoint, action: Action | undefined): void {
   if (action === "kill") process.kill(process.pid, "SIGKILL");
   else if (action === "stop") process.kill(process.pid, "SIGSTOP");
-  else if (action === "abort") process.abort();
+  // Node's own `abort` writes a backtrace first, which takes it seconds.
+  else if (action === "abort") process.kill(process.pid, "SIGABRT");
   else throw new Error(`made to fail at ${name}`);
 }
 

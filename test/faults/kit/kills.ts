@@ -1,11 +1,9 @@
 // The ways of a job through the fault points, and what has to hold when a process dies, stops or breaks at one of them.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import type { FaultPoint } from "../../../artifact/fault-point.ts";
-import type { StagedProcess } from "../../stage/data-plane.ts";
-import type { Fault } from "./fault.ts";
 import { type FaultGround, over } from "./ground.ts";
+import { type ObedientProcess, obedient } from "./orders.ts";
 
 export type Errand = "backup" | "restore" | "deletion";
 
@@ -50,12 +48,14 @@ export const pointsOf = {
 } as const satisfies Record<Errand, readonly FaultPoint[]>;
 
 export const startPoints = ["store.swept", "store.reconciled"] as const satisfies readonly FaultPoint[];
+/** Of a hub: every transaction passes the first two. */
 export const hubPoints = [
   "hub.before-commit",
   "hub.committed",
   "relay.bells-locked",
   "relay.bells-rung",
 ] as const satisfies readonly FaultPoint[];
+export type HubPoint = (typeof hubPoints)[number];
 
 export interface Strike {
   readonly errand: Errand;
@@ -65,39 +65,58 @@ export interface Strike {
 }
 
 /**
- * One job, struck once, and carried to its end by the process that comes after it. Fails unless it ends well, was done once, and left
- * nothing behind.
+ * Processes of one kind that come one after another: each is struck in the middle of one job, and what it leaves is done by itself
+ * when it goes on, or by the one that comes after it. Disposing ends the last one.
  */
-export async function strike(ground: FaultGround, { errand, at, action, form }: Strike): Promise<void> {
-  const kind = errand === "restore" ? "restore" : "worker";
-  const before = await ground.goodSnapshots();
-  const fault: Fault = { at, action, onceFile: `${ground.directory}/once-${performance.now()}` };
-  const struck = await ground.start(kind, { fault });
-  let next: StagedProcess = struck;
-  try {
+export class Succession implements AsyncDisposable {
+  readonly #ground: FaultGround;
+  readonly #kind: "worker" | "restore";
+  #current: ObedientProcess | null = null;
+
+  constructor(ground: FaultGround, kind: "worker" | "restore") {
+    this.#ground = ground;
+    this.#kind = kind;
+  }
+
+  /** One job, struck once. Fails unless it ends well, was done once, and left nothing behind. */
+  async strike({ errand, at, action, form }: Strike): Promise<void> {
+    const ground = this.#ground;
+    const before = await ground.goodSnapshots();
+    this.#current ??= await this.#start();
+    const struck = this.#current;
+    await struck.order(at, action);
     const jobId = await begin(ground, errand, before, form);
     if (action === "stop") {
-      await stopped(struck);
+      await struck.stopped();
       if (await isUnderWay(ground, jobId)) await ground.loseLease(jobId);
-      struck.child.kill("SIGCONT");
+      struck.goOn();
     } else {
-      await over(struck);
-      assert.ok(struck.child.signalCode, "it was to die, not to end");
+      await over(struck.process);
+      assert.ok(struck.process.child.signalCode, "it was to die, not to end");
       if (await isUnderWay(ground, jobId)) await ground.loseLease(jobId);
-      next = await ground.start(kind);
+      await this.#replace();
     }
     await ground.completed(jobId);
     await idle(ground);
     const grown = (await ground.goodSnapshots()).length - before.length;
     assert.equal(grown, { backup: 1, restore: 0, deletion: -1 }[errand], `${grown} snapshots more`);
-  } finally {
-    // What it has begun is finished, or given back: nothing is under way any more.
-    await next[Symbol.asyncDispose]();
-    await struck[Symbol.asyncDispose]();
+    // An attempt that lost its lease leaves its artifact to the next start.
+    if (action === "stop" && errand === "backup") await this.#replace();
+    await ground.clean(`after ${action} at ${at} of a ${errand}`);
   }
-  // An attempt that lost its lease leaves its artifact to the next start.
-  if (kind === "worker" && action === "stop") await (await ground.start("worker"))[Symbol.asyncDispose]();
-  await ground.clean(`after ${action} at ${at} of a ${errand}`);
+
+  async #replace(): Promise<void> {
+    await this.#current?.[Symbol.asyncDispose]();
+    this.#current = await this.#start();
+  }
+
+  #start(): Promise<ObedientProcess> {
+    return obedient((options) => this.#ground.start(this.#kind, options));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#current?.[Symbol.asyncDispose]();
+  }
 }
 
 async function begin(
@@ -121,13 +140,4 @@ export async function idle({ hub }: FaultGround): Promise<void> {
   const where = { status: { in: ["QUEUED", "RUNNING", "FINALIZING"] as ("QUEUED" | "RUNNING" | "FINALIZING")[] } };
   for (const deadline = performance.now() + 60_000; (await hub.db.job.count({ where })) > 0; await pause(50))
     if (performance.now() > deadline) throw new Error("jobs are still under way");
-}
-
-/** Until the system says that the process is stopped. */
-export async function stopped({ child }: StagedProcess): Promise<void> {
-  for (const deadline = performance.now() + 60_000; performance.now() < deadline; await pause(20)) {
-    const stat = await readFile(`/proc/${child.pid}/stat`, "utf8");
-    if (stat.slice(stat.lastIndexOf(")") + 2).startsWith("T")) return;
-  }
-  throw new Error("it did not stop");
 }

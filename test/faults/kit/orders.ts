@@ -6,11 +6,14 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { FaultPoint } from "../../../artifact/fault-point.ts";
 import type { StagedProcess, StagedProcessOptions } from "../../stage/data-plane.ts";
+import type { Fault } from "./fault.ts";
 
 export interface ObedientProcess extends AsyncDisposable {
   readonly process: StagedProcess;
   /** It is to stop, as by SIGSTOP, where it next comes to this point. */
   stopAt(point: FaultPoint): Promise<void>;
+  /** As `stopAt`, and for the other ends. */
+  order(point: FaultPoint, action: Fault["action"]): Promise<void>;
   /** Resolves once it stands still; throws where it does not come to that. */
   stopped(): Promise<void>;
   goOn(): void;
@@ -24,20 +27,15 @@ export async function obedient(
   const orders = join(directory, "orders");
   const staged = await stage({ env: { NODE_OPTIONS: "--conditions=faults", XVAULT_FAULT_ORDERS: orders } });
   const { child } = staged;
+  const order = async (point: FaultPoint, action: Fault["action"]) => {
+    await writeFile(`${orders}.new`, `${point}:${action}`);
+    await rename(`${orders}.new`, orders);
+  };
   return {
     process: staged,
-    async stopAt(point) {
-      await writeFile(`${orders}.new`, `${point}:stop`);
-      await rename(`${orders}.new`, orders);
-    },
-    async stopped() {
-      const deadline = performance.now() + 30_000;
-      while (stateOf(child.pid ?? 0) !== "T") {
-        if (performance.now() > deadline || child.exitCode !== null)
-          throw new Error(`it did not come to the point:\n${staged.lines.slice(-10).join("\n")}`);
-        await pause(10);
-      }
-    },
+    order,
+    stopAt: (point) => order(point, "stop"),
+    stopped: () => untilStopped(staged),
     goOn: () => void child.kill("SIGCONT"),
     async [Symbol.asyncDispose]() {
       child.kill("SIGCONT");
@@ -45,6 +43,16 @@ export async function obedient(
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Resolves once the system says that it stands still; throws where it does not come to that. */
+export async function untilStopped({ child, lines }: StagedProcess): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (stateOf(child.pid ?? 0) !== "T") {
+    if (performance.now() > deadline || child.exitCode !== null)
+      throw new Error(`it did not come to the point:\n${lines.slice(-10).join("\n")}`);
+    await pause(10);
+  }
 }
 
 function stateOf(pid: number): string {
