@@ -103,7 +103,7 @@ describe("the private surface", () => {
 /** The words that both surfaces use: enums of the same states, scalars, and what GraphQL itself needs. */
 const shared = [
   ...["Boolean", "ByteCount", "DateTime", "Float", "ID", "Int", "JSON", "JobType", "Mutation", "Query"],
-  ...["RestoreForm", "SourceType", "String", "WorkerRole"],
+  ...["RestoreForm", "SourceType", "String", "VerifyDepth", "WorkerRole"],
 ];
 
 /** Names of secrets, and of what leads to them. */

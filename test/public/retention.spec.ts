@@ -211,7 +211,10 @@ describe("the retention", () => {
     await acme.ask(`mutation ($id: ID!) { deleteSnapshot(input: { snapshotId: $id }) { ... on Failure { code } } }`, {
       id: asked,
     });
-    assert.deepEqual(await preview(), { kept: { [plain]: "NEWEST_GOOD,LAST", [pinned]: "PINNED" }, going: {} });
+    assert.deepEqual(await preview(), {
+      kept: { [plain]: "NEWEST_GOOD,LAST", [pinned]: "PINNED", [corrupt]: "DAMAGED" },
+      going: {},
+    });
     assert.equal((await run()).enqueued, 0);
     assert.deepEqual(await dueForDeletion(), [asked]);
   });

@@ -38,6 +38,9 @@ describe("the settings", () => {
       ["TENANT_DELETION_GRACE_DAYS", 30, 30, 1, 365],
       ["BACKUP_TIME_LIMIT_MINUTES", 1440, 1440, 1, 20_160],
       ["RESTORE_TIME_LIMIT_MINUTES", 360, 360, 1, 20_160],
+      ["SCRUB_INTERVAL_DAYS", 7, 7, 0, 365],
+      ["DRILL_INTERVAL_DAYS", 7, 7, 0, 365],
+      ["SCRUB_RATE_MB_PER_SECOND", 32, 32, 0, 100_000],
     ]);
     for (const { description } of settings) assert.match(description, /\.$/);
   });
