@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { api } from "./api.ts";
 import { artifact } from "./artifact.ts";
 import { artifactGrowth } from "./artifact-growth.ts";
+import { jobs } from "./jobs.ts";
 import { largeFile } from "./large-file.ts";
 import { live } from "./live.ts";
 import { pipe } from "./pipe.ts";
@@ -23,6 +24,10 @@ export interface BenchOptions {
   readonly tenants: number;
   readonly sources: number;
   readonly snapshots: number;
+  /** Null jobs of a turn. */
+  readonly jobs: number;
+  /** Most that wait while claims are measured. */
+  readonly queued: number;
   /** How long a turn takes, where it is not the work that ends it; each claim has its own default. */
   readonly seconds?: number | undefined;
 }
@@ -43,6 +48,10 @@ const claims: Record<string, { about: string; run: (options: BenchOptions) => Pr
     about: "the worker's peak memory while it backs up one large file (--size 2150: 2 GiB)",
     run: largeFile,
   },
+  jobs: {
+    about: "the queue of --jobs against graphile-worker and pg-boss, and what a claim of --queued costs",
+    run: jobs,
+  },
   live: { about: "--subscriptions on a hub at --rate events/s for --seconds, against bare redis", run: live },
 };
 
@@ -57,6 +66,8 @@ const { values, positionals } = parseArgs({
     tenants: { type: "string", default: "50" },
     sources: { type: "string", default: "200" },
     snapshots: { type: "string", default: "100" },
+    jobs: { type: "string", default: "10000" },
+    queued: { type: "string", default: "1000000" },
     seconds: { type: "string" },
   },
 });
@@ -71,6 +82,8 @@ if (claim)
     tenants: Number(values.tenants),
     sources: Number(values.sources),
     snapshots: Number(values.snapshots),
+    jobs: Number(values.jobs),
+    queued: Number(values.queued),
     seconds: Number(values.seconds),
   });
 else {

@@ -1,25 +1,18 @@
 // Hands the next due jobs to a worker, each under a lease of its own, with what it needs to do them.
-import type { Depth, Job, JobType, RestoreForm, SourceType } from "../prisma/client/client.ts";
+import type { Depth, JobType, RestoreForm, SourceType } from "../prisma/client/client.ts";
 import type { WorkerActor } from "./actor.ts";
-import { checkRate } from "./checks.ts";
+import { describeJobs } from "./claimed-jobs.ts";
 import { SnapshotInUseError } from "./errors.ts";
-import { type Hub, type Transaction, transact } from "./hub.ts";
-import { activeRecipients } from "./keys.ts";
+import { type Hub, transact } from "./hub.ts";
 import { beginJobs, lockNextJobs, type NextJob } from "./next-jobs.ts";
-import { remainingBytes } from "./quotas.ts";
 import { lanesFor } from "./rules/lanes.ts";
-import { readSetting } from "./settings.ts";
 import { beginDeletion } from "./snapshots.ts";
-import { parseDraft } from "./source-tests.ts";
 import { besideHeldJobs } from "./suspects.ts";
 import { timeLimits } from "./time-limits.ts";
 import { concurrencyOf, lockWorker, serves } from "./workers.ts";
 
 /** Jobs that one call takes at most. */
 const mostAtOnce = 100;
-
-/** What names of downloads end in. */
-const endings = { ZIP: "zip", TAR: "tar", SEALED: "tar.zst.age" } as const;
 
 export interface ClaimedSource {
   /** Null for the test of one that is not saved yet. */
@@ -122,74 +115,17 @@ function claimNext(
     const minutes = await timeLimits(tx, new Set(next.map(({ type }) => type)));
     const jobs = await beginJobs(tx, worker, { jobs: apart(next), leaseSeconds: hub.terms.leaseSeconds, minutes });
     if (jobs.length === 0) return null;
-    const described: ClaimedJob[] = [];
     for (const job of jobs) {
       if (job.type === "DELETE_SNAPSHOT" && job.targetSnapshotId)
         await beginDeletion(tx, announce, job.targetSnapshotId);
       announce.jobChanged(job.id, job.tenantId);
       announce.happened?.({ kind: "claimed", jobId: job.id, type: job.type });
-      described.push(await describe(hub, tx, job, minutes(job.type) * 60));
     }
-    return described;
+    return describeJobs(tx, jobs, { leaseSeconds: hub.terms.leaseSeconds, minutes });
   });
 }
 
 /** A job that may be what its workers died of is not taken together with others. */
 function apart(next: readonly NextJob[]): readonly NextJob[] {
   return next[0]?.suspect ? next.slice(0, 1) : next.filter(({ suspect }) => !suspect);
-}
-
-async function describe(hub: Hub, tx: Transaction, job: Job, timeLimitSeconds: number): Promise<ClaimedJob> {
-  const snapshot = job.targetSnapshotId
-    ? await tx.snapshot.findUniqueOrThrow({ where: { id: job.targetSnapshotId } })
-    : null;
-  const restore = job.type === "RESTORE" ? await tx.restore.findUniqueOrThrow({ where: { jobId: job.id } }) : null;
-  const maxDownloadMiB = restore ? await readSetting(tx, "max_download_size_mb") : 0;
-  return {
-    jobId: job.id,
-    tenantId: job.tenantId,
-    type: job.type,
-    leaseEpoch: job.leaseEpoch,
-    leaseSeconds: hub.terms.leaseSeconds,
-    timeLimitSeconds,
-    attempt: job.attempt,
-    source: await describeSource(tx, job),
-    backup: job.attemptSnapshotId
-      ? {
-          snapshotId: job.attemptSnapshotId,
-          recipients: await activeRecipients(tx, job.tenantId),
-          maxBytes: await remainingBytes(tx, await tx.tenant.findUniqueOrThrow({ where: { id: job.tenantId } })),
-          maxBytesPerSecond: (await tx.source.findUniqueOrThrow({ where: { id: job.sourceId ?? "" } }))
-            .maxBytesPerSecond,
-        }
-      : null,
-    snapshot: snapshot && {
-      snapshotId: snapshot.id,
-      sourceId: snapshot.sourceId,
-      manifestSha256: snapshot.manifestSha256,
-      artifactSha256: snapshot.artifactSha256,
-      storageWorkerId: snapshot.workerId,
-    },
-    restore: restore && {
-      restoreId: restore.id,
-      form: restore.form,
-      selection: restore.selection,
-      tokenHash: restore.tokenHash,
-      maxDownloadBytes: maxDownloadMiB === 0 ? null : BigInt(maxDownloadMiB) * 1_048_576n,
-      fileName: `${restore.snapshotId}.${endings[restore.form]}`,
-    },
-    check: job.type === "VERIFY" ? { depth: job.verifyDepth ?? "BYTES", rateBytes: await checkRate(tx) } : null,
-  };
-}
-
-async function describeSource(tx: Transaction, { sourceId, sourceDraft }: Job): Promise<ClaimedSource | null> {
-  if (sourceId) {
-    const { type, config, hostKey, jumpHostKey, credentialId } = await tx.source.findUniqueOrThrow({
-      where: { id: sourceId },
-    });
-    return { sourceId, type, config, hostKey, jumpHostKey, hasCredential: credentialId !== null };
-  }
-  if (sourceDraft === null) return null;
-  const { type, config, credentialId } = parseDraft(sourceDraft);
-  return { sourceId: null, type, config, hostKey: null, jumpHostKey: null, hasCredential: credentialId !== null };
 }

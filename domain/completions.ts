@@ -50,6 +50,9 @@ export interface CompleteJobInput extends Lease {
   readonly jumpHostKey?: string | null | undefined;
 }
 
+/** Jobs that one call ends at most. */
+const mostAtOnce = 100;
+
 /** Most warnings that are kept with a snapshot's row; the artifact's catalogue has all of them. */
 const keptWarnings = 1000;
 
@@ -74,6 +77,8 @@ export async function completeJobs(
   worker: WorkerActor,
   inputs: readonly CompleteJobInput[],
 ): Promise<Completion[]> {
+  if (inputs.length > mostAtOnce)
+    throw new InvalidInputError([{ path: "jobs", message: `One call ends ${mostAtOnce} jobs at most.` }]);
   return transact(hub, async (tx, announce) => {
     const held = await lockLeases(tx, worker, inputs);
     const endings: Ending[] = [];

@@ -61,11 +61,6 @@ export async function findHeldFingerprints(hub: Hub, tenantIds: readonly string[
   return new Set(keys.map((key) => key.fingerprint));
 }
 
-/** The recipients that a new artifact of this tenant is sealed to. */
-export async function activeRecipients(tx: Transaction, tenantId: string): Promise<string[]> {
-  return (await activeKeys(tx, tenantId)).map((key) => key.publicKey);
-}
-
 /** What new artifacts are sealed to. */
 export function activeKeys(tx: Transaction, tenantId: string): Promise<TenantKey[]> {
   return tx.tenantKey.findMany({ where: { tenantId, status: "ACTIVE" }, orderBy: { id: "asc" } });

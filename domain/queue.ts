@@ -3,6 +3,7 @@ import type { Depth, Job, JobType, Prisma } from "../prisma/client/client.ts";
 import type { Announcements } from "./events.ts";
 import { now, type Transaction } from "./hub.ts";
 import { newId } from "./ids.ts";
+import { jobColumns } from "./job-columns.ts";
 
 export interface NewJob {
   readonly tenantId: string;
@@ -33,19 +34,27 @@ export async function createJob(tx: Transaction, announce: Announcements, job: N
 /** The same for several, in as few statements; in their order. */
 export async function createJobs(tx: Transaction, announce: Announcements, jobs: readonly NewJob[]): Promise<Job[]> {
   const at = await now(tx);
-  const made = await tx.job.createManyAndReturn({
-    data: jobs.map((job) => ({ id: newId("job", at), eventSeq: 1, ...job })),
-  });
+  const rows = jobs.map((job) => ({ priority: 0, maxAttempts: 3, notBefore: at, ...job, id: newId("job", at) }));
+  const made = await tx.$queryRaw<Job[]>`
+    INSERT INTO jobs (id, tenant_id, type, source_id, source_draft, schedule_id, slot_at, target_snapshot_id, verify_depth,
+      target_worker_id, priority, max_attempts, not_before, window_ends_at, event_seq)
+    SELECT *, 1 FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS made(id text, "tenantId" text, type job_type,
+      "sourceId" text, "sourceDraft" jsonb, "scheduleId" text, "slotAt" timestamptz, "targetSnapshotId" text, "verifyDepth" verify_depth,
+      "targetWorkerId" text, priority int, "maxAttempts" int, "notBefore" timestamptz, "windowEndsAt" timestamptz)
+    RETURNING ${jobColumns}`;
+  const ids = rows.map(({ id }) => id);
   await tx.$executeRaw`
-    WITH logged AS (
-      INSERT INTO job_events (job_id, seq, tenant_id, kind, facts)
-      SELECT id, 1, tenant_id, 'state', '{"status":"QUEUED"}' FROM jobs WHERE id = ANY(${made.map(({ id }) => id)}::text[])
+    WITH made AS (
+      SELECT * FROM unnest(${ids}::text[], ${rows.map(({ tenantId }) => tenantId)}::text[],
+        ${rows.map(({ targetWorkerId }) => targetWorkerId ?? null)}::text[]) AS made(id, tenant_id, target_worker_id)
+    ), logged AS (
+      INSERT INTO job_events (job_id, seq, tenant_id, kind, facts) SELECT id, 1, tenant_id, 'state', '{"status":"QUEUED"}' FROM made
     )
-    INSERT INTO outbox (job_id, lease_epoch, target_worker_id)
-    SELECT id, 0, target_worker_id FROM jobs WHERE id = ANY(${made.map(({ id }) => id)}::text[])`;
+    INSERT INTO outbox (job_id, lease_epoch, target_worker_id) SELECT id, 0, target_worker_id FROM made`;
   announce.jobDue();
-  for (const { id, tenantId } of made) announce.jobChanged(id, tenantId);
-  return made;
+  for (const { id, tenantId } of rows) announce.jobChanged(id, tenantId);
+  const byId = new Map(made.map((job) => [job.id, job]));
+  return ids.flatMap((id) => byId.get(id) ?? []);
 }
 
 /** Leaves a doorbell for the job's present epoch in the outbox. */

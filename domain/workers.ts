@@ -158,9 +158,13 @@ export function serves(worker: Worker): Service {
   };
 }
 
-/** As `requireWorker`; to the end of the transaction this worker claims nothing elsewhere. */
+/**
+ * As `requireWorker`; to the end of the transaction this worker claims nothing elsewhere, and statements keep the plan that they once
+ * got: to plan the search for the next jobs anew takes Postgres longer than the search.
+ */
 export async function lockWorker(tx: Transaction, worker: WorkerActor): Promise<Worker> {
-  await tx.$queryRaw`SELECT id FROM workers WHERE id = ${worker.workerId} FOR NO KEY UPDATE`;
+  await tx.$queryRaw`
+    SELECT set_config('plan_cache_mode', 'force_generic_plan', true) FROM workers WHERE id = ${worker.workerId} FOR NO KEY UPDATE`;
   return requireWorker(tx, worker);
 }
 

@@ -36,7 +36,7 @@ export interface RestoreService extends AsyncDisposable {
 }
 
 const attendMs = 2_000;
-/** Somebody waits for the download, and the doorbell rings at the worker whose store holds the snapshot. */
+/** Somebody waits for the download, also while the doorbell is silent. */
 const pollMs = 2_000;
 const drainMs = 10_000;
 

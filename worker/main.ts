@@ -1,5 +1,4 @@
 // Composes the worker: takes jobs from the hub, pulls sources, keeps what it sealed. Listens to nobody, unless its figures are wanted.
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { retrying } from "#artifact/node";
@@ -23,6 +22,7 @@ import { performJob } from "./perform.ts";
 import type { Room } from "./room.ts";
 import { isStoreHere, markStore, openStore, sweepStore } from "./store.ts";
 import { watchStore } from "./store-watch.ts";
+import { openTempPlace } from "./temp-place.ts";
 import type { Workshop } from "./workshop.ts";
 
 const pollMs = 5_000;
@@ -44,11 +44,11 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
       log.warn({ operation, tries, err: error }, "the storage is tried again");
     },
   });
-  await mkdir(tempBase, { recursive: true, mode: 0o700 });
+  const { directory: tempDirectory } = starting.use(await openTempPlace({ base: tempBase, workerId, log }));
   const identity = await ProcessIdentity.generate();
   const keepAlive = starting.use(new KeepAlive({ baseUrl: hubBaseUrl, token }, log));
   const admission = await admit({
-    ...{ hub, keepAlive, identity, workerId, storageBase, tempBase, concurrency, log, signal },
+    ...{ hub, keepAlive, identity, workerId, storageBase, tempBase: tempDirectory, concurrency, log, signal },
   });
   const expected = admission.storedSnapshots;
   await markStore({ base: storageBase, workerId, expected, acceptEmpty: acceptEmptyStore });
@@ -58,7 +58,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
   const progress = starting.use(connectProgress({ redisUrl, log }));
   const workshop: Workshop = {
     ...{ hub: metrics.reporting(hub), identity, storage, progress: metrics.watching(progress) },
-    ...{ workerId, tempBase, allowedNetworks },
+    ...{ workerId, tempBase: tempDirectory, allowedNetworks },
     ownsStore: () => isStoreHere(storageBase, workerId),
   };
   const { heartbeatSeconds } = admission;

@@ -6,7 +6,7 @@ import { refusal } from "./refusal.ts";
 const jobFacts = graphql(`
   fragment JobFacts on Job {
     id type status attempt maxAttempts errorCode errorMessage warningCount
-    createdAt startedAt endedAt cancelRequestedAt
+    createdAt startedAt endedAt cancelRequestedAt nextAttemptAt
     waitingFor { code message workerName lastSeenAt }
   }
 `);

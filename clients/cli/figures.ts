@@ -42,6 +42,13 @@ export function durationText(ms: number): string {
   return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** When a job is tried again, in `ms`: `next attempt in 25 s`. Null where that moment has come. */
+export function nextAttemptText(ms: number): string | null {
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds <= 0) return null;
+  return `next attempt in ${seconds < 60 ? `${seconds} s` : durationText(seconds * 1000)}`;
+}
+
 /** A moment of the API to the minute, in UTC: `2026-03-01 12:00Z`. */
 export function momentText(moment: string): string {
   return `${moment.slice(0, 10)} ${moment.slice(11, 16)}Z`;

@@ -6,10 +6,14 @@ export interface JobView {
   /** What is being done, such as `Backup of web-1`. */
   readonly title: string;
   readonly startedMs: number;
+  /** What is to be added to milliseconds since 1970 to have them on the view's clock. */
+  readonly clockOffsetMs: number;
   readonly status: JobStatus;
   readonly attempt: number;
   /** Why nobody begins with it, in a sentence. */
   readonly waitingFor: string | null;
+  /** When its next attempt may begin, on the view's clock; null where none is to come, or one is under way. */
+  readonly nextAttemptMs: number | null;
   /** Phases of the present attempt, oldest first; the last is under way. */
   readonly phases: readonly string[];
   readonly progress: Progress | null;
@@ -28,7 +32,7 @@ export interface Progress {
 
 /** What a display needs to know of a step. */
 export interface ShownStep {
-  readonly job: Pick<JobStep["job"], "status" | "attempt" | "waitingFor">;
+  readonly job: Pick<JobStep["job"], "status" | "attempt" | "waitingFor" | "nextAttemptAt">;
   readonly event: Pick<NonNullable<JobStep["event"]>, "facts"> | null;
   readonly progress: JobStep["progress"];
 }
@@ -48,13 +52,16 @@ const told = z.object({
   phase: z.string().optional().catch(undefined),
 });
 
-export function newJobView(title: string, nowMs: number): JobView {
+/** `nowMs` is the time on the view's clock, `epochMs` that since 1970. */
+export function newJobView(title: string, nowMs: number, epochMs: number): JobView {
   return {
     title,
     startedMs: nowMs,
+    clockOffsetMs: nowMs - epochMs,
     status: "QUEUED",
     attempt: 0,
     waitingFor: null,
+    nextAttemptMs: null,
     phases: [],
     progress: null,
     samples: [],
@@ -77,6 +84,7 @@ export function advance(view: JobView, { job, event, progress }: ShownStep, nowM
     status,
     attempt: job.attempt,
     waitingFor: status === "QUEUED" ? (job.waitingFor?.message ?? null) : null,
+    nextAttemptMs: status === "QUEUED" && job.nextAttemptAt ? Date.parse(job.nextAttemptAt) + view.clockOffsetMs : null,
     phases: entered ? [...before.phases, phase] : before.phases,
     progress: counts,
     samples: progress && counts ? [...samples, { atMs: nowMs, bytes: counts.bytesDone }] : samples,

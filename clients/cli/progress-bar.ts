@@ -1,6 +1,6 @@
 // Draws a job as lines of text. Pure: the same view at the same time is the same drawing.
 import { styleText } from "node:util";
-import { bytesText, clockText, countText, printable } from "./figures.ts";
+import { bytesText, clockText, countText, nextAttemptText, printable } from "./figures.ts";
 import { type JobView, type Progress, rateOf, shareOf } from "./job-view.ts";
 import { keepEnd, keepStart, textWidth } from "./text-width.ts";
 
@@ -23,7 +23,7 @@ export function drawProgress(view: JobView, { nowMs, width, color }: DrawingOpti
     color ? styleText(format, text, { validateStream: false }) : text;
   const elapsedMs = nowMs - view.startedMs;
   const title = keepStart(printable(view.title), Math.floor(columns / 2));
-  const heading = keepStart(`${title}: ${trailOf(view)}`, columns - 9);
+  const heading = keepStart(`${title}: ${trailOf(view, nowMs)}`, columns - 9);
   const path = view.progress?.currentPath;
   return [
     `${clockText(elapsedMs).padStart(7)}  ${paint("bold", heading)}`,
@@ -40,17 +40,19 @@ export function progressSentence(view: JobView, nowMs: number): string {
 }
 
 /** Where the job stands, in words. */
-export function stageOf(view: JobView): string {
+export function stageOf(view: JobView, nowMs: number): string {
   if (view.waitingFor !== null) return view.waitingFor.replace(/^W/, "w").replace(/\.$/, "");
-  if (view.status === "QUEUED") return view.attempt > 0 ? "waiting for the next attempt" : "waiting for a worker";
+  const next = view.nextAttemptMs === null ? null : nextAttemptText(view.nextAttemptMs - nowMs);
+  if (view.status === "QUEUED")
+    return next ?? (view.attempt > 0 ? "waiting for the next attempt" : "waiting for a worker");
   const active = view.status === "RUNNING" || view.status === "FINALIZING";
   return ((active && view.phases.at(-1)) || view.status).toLowerCase();
 }
 
-function trailOf(view: JobView): string {
+function trailOf(view: JobView, nowMs: number): string {
   const before = view.phases.slice(0, -1).map((phase) => `${phase.toLowerCase()} › `);
   const again = view.attempt > 1 ? ` (attempt ${view.attempt})` : "";
-  return `${before.join("")}${stageOf(view)}${again}`;
+  return `${before.join("")}${stageOf(view, nowMs)}${again}`;
 }
 
 interface BarOptions {

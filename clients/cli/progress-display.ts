@@ -33,7 +33,7 @@ class LiveDrawing implements ProgressDisplay {
   constructor(output: Output, { title, color }: { title: string; color: boolean }) {
     this.#output = output;
     this.#color = color;
-    this.#view = newJobView(title, performance.now());
+    this.#view = newJobView(title, performance.now(), Date.now());
     this.#timer = setInterval(() => this.#draw(), drawingIntervalMs);
   }
 
@@ -67,13 +67,13 @@ class Lines implements ProgressDisplay {
 
   constructor(output: Output, title: string) {
     this.#output = output;
-    this.#view = newJobView(title, performance.now());
+    this.#view = newJobView(title, performance.now(), Date.now());
   }
 
   show(step: ShownStep): void {
     const nowMs = performance.now();
     this.#view = advance(this.#view, step, nowMs);
-    const stage = stageOf(this.#view);
+    const stage = stageOf(this.#view, nowMs);
     if (stage !== this.#stage) this.#write(stage, nowMs);
     else if (step.progress && nowMs - this.#writtenAtMs >= lineIntervalMs)
       this.#write(`${stage}, ${progressSentence(this.#view, nowMs)}`, nowMs);

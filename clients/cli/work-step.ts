@@ -28,6 +28,6 @@ export function workTeller(display: ProgressDisplay): (work: Work) => void {
 function stepOf({ phase, bytesDone, bytesTotal, filesDone = 0, filesTotal = 0, storedBytes = 0 }: Work): ShownStep {
   const bytes = { bytesDone: String(bytesDone), bytesTotal: bytesTotal === null ? null : String(bytesTotal) };
   const counts = { ...bytes, filesDone, filesTotal, storedBytes: String(storedBytes) };
-  const job = { status: "RUNNING", attempt: 1, waitingFor: null } as const;
+  const job = { status: "RUNNING", attempt: 1, waitingFor: null, nextAttemptAt: null } as const;
   return { job, event: null, progress: { phase, ...counts, currentPath: null } };
 }

@@ -55,6 +55,9 @@ const documents = {
   completeJob: graphql(
     `mutation CompleteJob($input: CompleteJobInput!) { completeJob(input: $input) { jobId leaseEpoch } }`,
   ),
+  completeJobs: graphql(
+    `mutation CompleteJobs($input: CompleteJobsInput!) { completeJobs(input: $input) { jobId leaseEpoch lost } }`,
+  ),
   completeRestore: graphql(
     `mutation CompleteRestore($input: CompleteRestoreInput!) { completeRestore(input: $input) { expiresAt } }`,
   ),
@@ -159,6 +162,8 @@ export function connectHub({ baseUrl, token, signal: ended }: HubAccess) {
     enterPhase: command("enterPhase", documents.enterPhase),
     recordLog: command("recordLog", documents.recordLog),
     completeJob: command("completeJob", documents.completeJob),
+    /** As `completeJob`, several at once; says of each whether its lease was lost. */
+    completeJobs: command("completeJobs", documents.completeJobs),
     completeRestore: command("completeRestore", documents.completeRestore),
     failJob: command("failJob", documents.failJob),
     releaseJob: command("releaseJob", documents.releaseJob),

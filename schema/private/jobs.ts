@@ -1,6 +1,6 @@
 // A job's way through a worker's hands: claimed, held, told about, ended.
 import { type ClaimedJob as ClaimedJobFacts, claimJob, claimJobs } from "../../domain/claims.ts";
-import { completeJob } from "../../domain/completions.ts";
+import { type Completion, completeJob, completeJobs } from "../../domain/completions.ts";
 import { claimSecrets, enterPhase, failJob, recordLog, releaseJob, renewLease } from "../../domain/leases.ts";
 import { builder } from "./builder.ts";
 import { JobType, LeaseInput, LeasePayload, Phase, RestoreForm, SourceType, VerifyDepth } from "./types.ts";
@@ -169,6 +169,22 @@ const CompleteJobInput = builder.inputType("CompleteJobInput", {
   }),
 });
 
+const CompleteJobsInput = builder.inputType("CompleteJobsInput", {
+  description: "Several jobs done.",
+  fields: (t) => ({
+    jobs: t.field({ type: [CompleteJobInput], description: "Each under its lease; 100 in one call." }),
+  }),
+});
+
+const CompletionPayload = builder.objectRef<Completion>("CompletionPayload").implement({
+  description: "What became of one of several reports.",
+  fields: (t) => ({
+    jobId: t.exposeID("jobId", { description: "The job." }),
+    leaseEpoch: t.exposeInt("leaseEpoch", { description: "The lease." }),
+    lost: t.exposeBoolean("lost", { description: "The lease was over: nothing of this one was written down." }),
+  }),
+});
+
 const RecordLogInput = builder.inputType("RecordLogInput", {
   description: "Lines for the job's log.",
   fields: (t) => ({
@@ -237,6 +253,12 @@ builder.mutationFields((t) => ({
     description: "Ends the job and records what it made, in one transaction.",
     args: { input: t.arg({ type: CompleteJobInput, description: "The outcome." }) },
     resolve: (_, { input }, { hub, worker }) => completeJob(hub, worker, input),
+  }),
+  completeJobs: t.field({
+    type: [CompletionPayload],
+    description: "The same for several jobs, in one transaction; a lease that is over is told of its own job alone.",
+    args: { input: t.arg({ type: CompleteJobsInput, description: "The outcomes." }) },
+    resolve: (_, { input }, { hub, worker }) => completeJobs(hub, worker, input.jobs),
   }),
   failJob: t.field({
     type: LeasePayload,

@@ -165,6 +165,14 @@ export const Job = builder.prismaObject("Job", {
       select: { notBefore: true },
       resolve: ({ notBefore }) => notBefore,
     }),
+    nextAttemptAt: t.field({
+      type: "DateTime",
+      nullable: true,
+      description:
+        "When it is tried again, at the earliest: of a queued job whose last attempt broke off; null for every other.",
+      select: { status: true, attempt: true, notBefore: true },
+      resolve: ({ status, attempt, notBefore }) => (status === "QUEUED" && attempt > 0 ? notBefore : null),
+    }),
     viewerCanCancel: t.boolean({
       description: "Whether it can be stopped, by whoever asks.",
       select: { tenantId: true, type: true, status: true, cancelRequestedAt: true },

@@ -36,21 +36,28 @@ export function startRelay({ db, redisUrl, log, intervalMs = 1_000, onRung }: Re
   ].map((duty) => ({ ...duty, lastAt: Number.NEGATIVE_INFINITY, failing: false }));
 
   async function ringFresh(): Promise<void> {
-    const ring = ({ workerId, jobId, leaseEpoch }: Bell) =>
-      counted("new", ringer.ring(workerId, `${jobId}:${leaseEpoch}`, { jobId }));
+    const ring = ({ workerIds, jobId, leaseEpoch }: Bell) =>
+      everywhere("new", workerIds, (workerId) => ringer.ring(workerId, `${jobId}:${leaseEpoch}`, { jobId }));
     while (!stopped && (await ringNew(db, ring)));
   }
 
   async function ringStale(): Promise<void> {
-    // Under a fresh id, since Bee-Queue passes over one it knows.
-    const ring = ({ workerId, jobId, leaseEpoch, at }: StaleBell) =>
-      counted("again", ringer.ringAgain(workerId, `${jobId}:${leaseEpoch}:${at}`, { jobId }));
-    while (!stopped && (await ringAgain(db, ring)));
+    // One batch a round: whoever hears of one of them looks for all. Under a fresh id, since Bee-Queue passes over one it knows.
+    const ring = ({ workerIds, jobId, leaseEpoch, at }: StaleBell) =>
+      everywhere("again", workerIds, (workerId) =>
+        ringer.ringAgain(workerId, `${jobId}:${leaseEpoch}:${at}`, { jobId }),
+      );
+    await ringAgain(db, ring);
   }
 
-  async function counted(kind: "new" | "again", ringing: Promise<boolean>): Promise<boolean> {
-    const isRung = await ringing;
-    if (isRung) onRung?.(kind);
+  /** True where nobody is there to be rung: whoever comes looks for itself, and the bell is rung again in its time. */
+  async function everywhere(
+    kind: "new" | "again",
+    workerIds: Bell["workerIds"],
+    ringAt: (workerId: string | null) => Promise<boolean>,
+  ): Promise<boolean> {
+    const isRung = (await Promise.all(workerIds.map(ringAt))).every(Boolean);
+    if (isRung && workerIds.length > 0) onRung?.(kind);
     return isRung;
   }
 

@@ -111,7 +111,9 @@ describe("xvault", { skip: missingOpenSsh ?? false }, () => {
   it("jobs cancels what waits, and retries it", async () => {
     await site.worker.end("SIGTERM");
     const waiting = (await says(["backup", "start", site.sourceId])).trim();
-    assert.deepEqual(await column(["jobs", "--open"], "STATUS"), ["queued"]);
+    assert.deepEqual(await column(["jobs", "--open"], "STATUS"), [
+      "queued (Waits for the worker “staged BACKUP”, which takes no jobs now)",
+    ]);
     assert.equal(await says(["jobs", "cancel", waiting]), `${waiting} is canceled.\n`);
     const again = (await says(["jobs", "retry", waiting])).trim();
     assert.notEqual(again, waiting);

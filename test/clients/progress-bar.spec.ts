@@ -13,6 +13,10 @@ function state(status: JobStatus, attempt = 1): JobStep {
   return { cursor: "1", job: jobFacts(status, attempt), event: null, progress: null };
 }
 
+function triedAgainAt(nextAttemptAt: string): JobStep {
+  return { ...state("QUEUED"), job: { ...jobFacts("QUEUED"), nextAttemptAt } };
+}
+
 function phase(name: string, attempt = 1): JobStep {
   const event = { seq: 2, kind: "phase", facts: { phase: name }, at: "2026-03-01T12:00:00.000Z" };
   return { ...state("RUNNING", attempt), event };
@@ -24,7 +28,10 @@ function progress(told: Told, attempt = 1): JobStep {
 
 /** The view after steps that came at these milliseconds. */
 function viewAfter(...steps: [number, JobStep][]): JobView {
-  return steps.reduce((view, [atMs, step]) => advance(view, step, atMs), newJobView("Backup of web-1", 0));
+  return steps.reduce(
+    (view, [atMs, step]) => advance(view, step, atMs),
+    newJobView("Backup of web-1", 0, Date.parse("2026-03-01T12:00:00.000Z")),
+  );
 }
 
 function draw(view: JobView, nowMs: number, width = 60): string[] {
@@ -104,6 +111,22 @@ const drawings: [string, JobView, number, string[]][] = [
     viewAfter([0, progress(pulling)], [10, state("QUEUED")], [15, state("RUNNING", 2)], [20, phase("CONNECTING", 2)]),
     30,
     ["   0:00  Backup of web-1: connecting (attempt 2)", `━━━━━━${"─".repeat(44)}`, "no figures yet"],
+  ],
+  [
+    "an attempt that broke off, whose successor has its time",
+    viewAfter([0, progress(pulling)], [10, triedAgainAt("2026-03-01T12:01:30.000Z")]),
+    64_500,
+    ["   1:04  Backup of web-1: next attempt in 26 s", `${"─".repeat(18)}━━━━━━${"─".repeat(26)}`, "no figures yet"],
+  ],
+  [
+    "an attempt that broke off, whose successor is due",
+    viewAfter([0, progress(pulling)], [10, triedAgainAt("2026-03-01T12:01:30.000Z")]),
+    90_000,
+    [
+      "   1:30  Backup of web-1: waiting for the next attempt",
+      `${"─".repeat(24)}━━━━━━${"─".repeat(20)}`,
+      "no figures yet",
+    ],
   ],
   [
     "an attempt that broke off",

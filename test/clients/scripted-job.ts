@@ -17,7 +17,7 @@ export const noProgress: Progress = {
 
 export function jobFacts(status: JobStatus, attempt = 1): JobStep["job"] {
   const times = { createdAt: "2026-03-01T12:00:00.000Z", startedAt: null, endedAt: null, cancelRequestedAt: null };
-  const outcome = { errorCode: null, errorMessage: null, warningCount: 0, waitingFor: null };
+  const outcome = { errorCode: null, errorMessage: null, warningCount: 0, waitingFor: null, nextAttemptAt: null };
   return { id: "job_1", type: "BACKUP", status, attempt, maxAttempts: 3, ...outcome, ...times };
 }
 

@@ -94,8 +94,8 @@ describe("xvault", () => {
     await using home = await makeHome();
     const rotation = await home.xvault(["keys", "rotate-kek"], { env: { HUB_ENCRYPTION_KEK: "c2hvcnQ=" } });
     assert.equal(rotation.exitCode, 1);
-    assert.match(rotation.stderr, /^DATABASE_URL is not set to an address/);
-    assert.match(rotation.stderr, /\nHUB_ENCRYPTION_KEK holds 5 bytes; it has to be 32/);
+    assert.match(rotation.stderr, /^DATABASE_URL is not set to an address/m);
+    assert.match(rotation.stderr, /^HUB_ENCRYPTION_KEK holds 5 bytes; it has to be 32/m);
     const { exitCode } = await home.xvault(["keys", "rotate-kek", "--bogus"]);
     assert.equal(exitCode, 2);
   });

@@ -4,15 +4,23 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { pino } from "pino";
 import { newId } from "../../domain/ids.ts";
+import type { Depth, JobType } from "../../prisma/client/client.ts";
 import type { Database } from "../../prisma/connect.ts";
 
 export const silent = pino({ level: "silent" });
+
+export interface LeftBells {
+  readonly targetWorkerId?: string | null;
+  readonly notBefore?: Date | null;
+  readonly type?: JobType;
+  readonly verifyDepth?: Depth | null;
+}
 
 /** Makes queued jobs and their bells; answers with the jobs' ids. */
 export async function leaveBells(
   db: Database,
   count: number,
-  { targetWorkerId = null, notBefore = null }: { targetWorkerId?: string | null; notBefore?: Date | null } = {},
+  { targetWorkerId = null, notBefore = null, type = "BACKUP", verifyDepth = null }: LeftBells = {},
 ): Promise<string[]> {
   const ids = Array.from({ length: count }, () => newId("job", new Date()));
   await db.$executeRaw`
@@ -20,8 +28,9 @@ export async function leaveBells(
          worker AS (INSERT INTO workers (id, name, token_hash)
                     SELECT id, 'worker', id FROM (VALUES (${targetWorkerId}::text)) given (id) WHERE id IS NOT NULL
                         ON CONFLICT DO NOTHING),
-         job AS (INSERT INTO jobs (id, tenant_id, type, target_worker_id, not_before)
-                 SELECT unnest(${ids}::text[]), tenant.id, 'BACKUP', ${targetWorkerId}, coalesce(${notBefore}, now())
+         job AS (INSERT INTO jobs (id, tenant_id, type, verify_depth, target_worker_id, not_before)
+                 SELECT unnest(${ids}::text[]), tenant.id, ${type}::job_type, ${verifyDepth}::verify_depth, ${targetWorkerId},
+                        coalesce(${notBefore}, now())
                    FROM tenant RETURNING id)
     INSERT INTO outbox (job_id, lease_epoch, target_worker_id) SELECT id, 0, ${targetWorkerId} FROM job`;
   return ids;

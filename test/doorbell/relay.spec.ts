@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { listenForDoorbell } from "../../clients/hub/doorbell.ts";
 import { newId } from "../../domain/ids.ts";
+import type { Depth, JobType, Prisma } from "../../prisma/client/client.ts";
 import { connectDatabase, type Database } from "../../prisma/connect.ts";
 import { startRelay } from "../../server/doorbell/relay.ts";
 import { stageDatabase } from "../stage/postgres.ts";
@@ -36,6 +37,11 @@ describe("the relay", () => {
   const listen = (heard: string[]) =>
     listenForDoorbell({ redisUrl: redis.url, workerId: worker(), onRing: (job) => heard.push(job), log: silent });
   const worker = () => newId("worker", new Date());
+  const enrol = async (said: Partial<Prisma.WorkerCreateInput>) => {
+    const id = worker();
+    await db.worker.create({ data: { id, name: id, tokenHash: id, ...said } });
+    return id;
+  };
 
   it("rings each bell once, however many hubs relay", async () => {
     const heard: string[] = [];
@@ -79,6 +85,51 @@ describe("the relay", () => {
     for (const [job, workerId] of jobs) assert.deepEqual(await ringIds(operator, `xvault-${workerId}`), [`${job}:0`]);
     assert.deepEqual(await ringIds(operator), []);
     assert.equal(await connections(), others + 1);
+  });
+
+  it("rings every restore service that reads the store, for restores from it and checks of what is in it", async () => {
+    const [owner, other] = [worker(), worker()];
+    const service = (changes: Partial<Prisma.WorkerCreateInput> = {}, readsStoresOf = [worker(), owner]) =>
+      enrol({ role: "RESTORE", status: "ONLINE", capabilities: { readsStoresOf }, ...changes });
+    const readers = [await service(), await service()];
+    const silentOnes = [
+      await service({}, [other]),
+      await service({ drainedAt: new Date() }),
+      await service({ retiredAt: new Date() }),
+      await service({ status: "OFFLINE" }),
+      await service({ status: "DRAINING" }),
+      await service({ role: "BACKUP" }),
+    ];
+    const left = (type: JobType, verifyDepth: Depth | null = null) =>
+      leaveBells(db, 1, { targetWorkerId: owner, type, verifyDepth });
+    const forReaders = [...(await left("RESTORE")), ...(await left("VERIFY", "CONTENT"))];
+    const forOwner = [...(await left("VERIFY", "BYTES")), ...(await left("DELETE_SNAPSHOT"))];
+    await using _relay = start();
+    await until(async () => (await unrung()) === 0);
+    const named = (jobs: readonly string[]) => jobs.map((job) => `${job}:0`).toSorted();
+    for (const reader of readers) assert.deepEqual(await ringIds(operator, `xvault-${reader}`), named(forReaders));
+    assert.deepEqual(await ringIds(operator, `xvault-${owner}`), named(forOwner));
+    for (const each of silentOnes) assert.deepEqual(await ringIds(operator, `xvault-${each}`), []);
+
+    // To stop one that is under way, its holder is rung.
+    const [held = ""] = forReaders;
+    const [holder = ""] = readers;
+    await db.job.update({
+      where: { id: held },
+      data: { status: "RUNNING", leaseEpoch: 1, attempt: 1, workerId: holder, cancelRequestedAt: new Date() },
+    });
+    await db.outbox.create({ data: { jobId: held, leaseEpoch: 1, targetWorkerId: holder } });
+    await until(async () => (await ringIds(operator, `xvault-${holder}`)).includes(`${held}:1`));
+  });
+
+  it("rings a restore again at a service that came online after its bell", async () => {
+    const owner = worker();
+    const [job] = await leaveBells(db, 1, { targetWorkerId: owner, type: "RESTORE" });
+    await using _relay = start();
+    await until(async () => (await unrung()) === 0);
+    const late = await enrol({ role: "RESTORE", status: "ONLINE", capabilities: { readsStoresOf: [owner] } });
+    await letTimePass(db);
+    await until(async () => (await ringIds(operator, `xvault-${late}`)).some((id) => id.startsWith(`${job}:0:`)));
   });
 
   it("rings again, under a fresh id, for what is still queued after Redis was emptied", async () => {

@@ -150,6 +150,15 @@ describe("xvault fsck", { skip: missingOpenSsh ?? available("age") ?? available(
     await writeFile(join(temp, ".spool-1"), "");
     assert.deepEqual(invariantsOf(await fsck({ ...grounds, temps: [temp] })), ["I4"]);
     assert.deepEqual(await fsck({ ...grounds, temps: [temp], graceSeconds: 60 }), [], "it may be new");
+    const place = join(temp, "worker-0123abcd", "1f");
+    await mkdir(place, { recursive: true });
+    await rm(join(temp, ".spool-1"));
+    assert.deepEqual(await fsck({ ...grounds, temps: [temp] }), [], "a place is nothing");
+    await mkdir(join(place, "tunnel-1"));
+    assert.deepEqual(
+      (await fsck({ ...grounds, temps: [temp] })).map(({ about }) => about),
+      [join(place, "tunnel-1")],
+    );
     const revoke = (tx: Database) => tx.restore.updateMany({ data: { status: "REVOKED" } });
     assert.deepEqual(await afterChanging(revoke), ["I4"]);
     const live = await afterChanging(async (tx) => {

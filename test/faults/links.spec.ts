@@ -97,6 +97,8 @@ describe("a download link of a real restore", { skip: missingOpenSsh ?? false },
     const [used, fresh] = [await ready(), await ready()];
     assert.equal((await ask(used)).status, 200);
     for (let tries = 0; (await ask(used, { cutAfter: 0 })).status !== 410 && tries < 200; tries++) await pause(50);
+    // Its end is durable before its file is wiped.
+    for (let tries = 0; (await plaintext()).length > 1 && tries < 200; tries++) await pause(50);
     await restartAfter("SIGKILL");
     assert.equal((await ask(used)).status, 410);
     const tail = await ask(fresh, { headers: { range: "bytes=100-" } });

@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { failureCodes } from "../../domain/rules/failures.ts";
 import { type StagedSite, stageSite } from "../stage/backed-up-site.ts";
 import { missingOpenSsh } from "../stage/peers/openssh.ts";
+import { tempLeft } from "../stage/temp-left.ts";
 import { deleteAtOnce, jobEnd, startJob } from "../stage/tenant.ts";
 import { seededBytes, tree } from "../stage/tree.ts";
 
@@ -64,8 +65,7 @@ describe("a backup that cannot be made", { skip: missingOpenSsh ?? false }, () =
       left.filter((path) => path.includes(".staging")),
       [],
     );
-    const temporary = await readdir(site.worker.tempBase, { recursive: true }).catch(() => []);
-    assert.deepEqual(temporary, []);
+    assert.deepEqual(await tempLeft(site.worker.tempBase), []);
   }
 
   async function assertSucceeds(): Promise<void> {

@@ -18,6 +18,7 @@ const unaudited = {
   reportInventory: "sums up what has rows of its own",
   reconcileRestores: "changes nothing",
   claimJobs: "has a row of claimJob for each of the jobs",
+  completeJobs: "has a row of completeJob for each of the jobs",
 };
 
 describe("the audit of the data plane", () => {

@@ -353,6 +353,21 @@ describe("a job", () => {
     });
   });
 
+  it("says when it is tried again after an attempt that broke off, and only then", async () => {
+    const jobId = (await startBackup()).job.id;
+    const next = async () =>
+      (await acme.ask("query ($id: ID!) { job(id: $id) { dueAt nextAttemptAt } }", { id: jobId })).data.job;
+    assert.equal((await next()).nextAttemptAt, null, "before the first attempt");
+    const job = await worker.take("BACKUP");
+    assert.equal((await next()).nextAttemptAt, null, "while one is under way");
+    await worker.api.failJob({ ...leaseOf(job), code: "SOURCE_DISCONNECTED", message: "The connection broke." });
+    const { dueAt, nextAttemptAt } = await next();
+    assert.equal(nextAttemptAt, dueAt);
+    assert.ok(nextAttemptAt);
+    await cancelJob(jobId);
+    assert.equal((await next()).nextAttemptAt, null, "after its end");
+  });
+
   it("is listed by type, state, source and time, from either end", async () => {
     const other = await testedSource(acme, worker);
     const snapshotId = await backUp(acme, worker, other);

@@ -48,9 +48,9 @@ async function onServer(url: string, sql: string): Promise<void> {
   }
 }
 
-/** For a run (`global.ts`), or for a spec file that is run by hand. */
-export async function startStagedServer(): Promise<StagedServer> {
-  const keeper = fork(fileURLToPath(new URL("shared-postgres.ts", import.meta.url)), {
+/** For a run (`global.ts`), or for a spec file that is run by hand. A durable one waits for the disk as in production. */
+export async function startStagedServer({ durable = false } = {}): Promise<StagedServer> {
+  const keeper = fork(fileURLToPath(new URL("shared-postgres.ts", import.meta.url)), durable ? ["durable"] : [], {
     detached: true,
     stdio: ["ignore", "ignore", "ignore", "ipc"],
     execArgv: [],

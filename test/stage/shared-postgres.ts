@@ -13,6 +13,18 @@ export const templateDatabase = "stage_template";
 
 export type SharedPostgresMessage = { readonly url: string } | { readonly failure: string };
 
+/** Of a server that is measured: every commit is on disk before it is answered. */
+const durable = { max_connections: "400", shared_buffers: "512MB", max_wal_size: "4GB" };
+/** Nothing here outlives the run, so nothing waits for a disk. */
+const hasty = {
+  fsync: "off",
+  synchronous_commit: "off",
+  full_page_writes: "off",
+  wal_level: "minimal",
+  max_wal_senders: "0",
+  max_connections: "400",
+};
+
 async function serveUntilDisconnected(): Promise<void> {
   const disconnected = new Promise<void>((resolve) => process.once("disconnect", resolve));
   const home = await mkdtemp(join(tmpdir(), "xvault-stage-"));
@@ -23,15 +35,7 @@ async function serveUntilDisconnected(): Promise<void> {
       folder,
       account,
       password: randomBytes(16).toString("hex"),
-      // Nothing here outlives the run, so nothing waits for a disk.
-      settings: {
-        fsync: "off",
-        synchronous_commit: "off",
-        full_page_writes: "off",
-        wal_level: "minimal",
-        max_wal_senders: "0",
-        max_connections: "400",
-      },
+      settings: process.argv[2] === "durable" ? durable : hasty,
       onLine: () => {},
     });
     await makeTemplate(server.url);

@@ -3,7 +3,7 @@ import type { ResultOf } from "gql.tada";
 import type { ApiClient } from "../../api/connect.ts";
 import { isFinal, listJobs } from "../../api/jobs.ts";
 import { everyNode } from "../../api/paging.ts";
-import { durationText, momentText } from "../figures.ts";
+import { durationText, momentText, nextAttemptText } from "../figures.ts";
 import { printJson, printTable } from "../listing.ts";
 import { openSession } from "../session.ts";
 import { everyTenant } from "../tenants.ts";
@@ -43,15 +43,26 @@ async function* everyJob(
 }
 
 async function* rowsOf(found: AsyncIterable<ListedJob>) {
-  for await (const { id, type, source, createdAt, status, errorCode, waitingFor, startedAt, endedAt } of found)
+  for await (const { id, type, source, createdAt, startedAt, endedAt, ...standing } of found)
     yield [
       id,
       type.toLowerCase().replaceAll("_", " "),
       source?.name ?? "",
       momentText(createdAt),
-      `${status.toLowerCase()}${note(isFinal(status) ? errorCode : (waitingFor?.message ?? null))}`,
+      `${standing.status.toLowerCase()}${note(reasonOf(standing))}`,
       startedAt && endedAt ? durationText(Date.parse(endedAt) - Date.parse(startedAt)) : "",
     ];
+}
+
+/** Why it failed or waits; null where there is nothing to say. */
+function reasonOf({
+  status,
+  errorCode,
+  waitingFor,
+  nextAttemptAt,
+}: Pick<ListedJob, "status" | "errorCode" | "waitingFor" | "nextAttemptAt">): string | null {
+  if (isFinal(status)) return errorCode;
+  return waitingFor?.message ?? (nextAttemptAt && nextAttemptText(Date.parse(nextAttemptAt) - Date.now()));
 }
 
 function note(text: string | null): string {

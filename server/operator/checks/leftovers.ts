@@ -1,5 +1,6 @@
 // I4 and I5: what lies in stores and temporary directories belongs to a row or to a lease that lives.
 import { join } from "node:path";
+import { isAnswered, isWorkerPlace, livenessOf } from "../../../clients/hub/temp-places.ts";
 import type { Finding, Grounds } from "./check.ts";
 import { ageOf, namesIn, type Stored, storedIn } from "./store-walk.ts";
 
@@ -35,6 +36,10 @@ export async function* tempsAreClean(grounds: Grounds): AsyncGenerator<Finding> 
   for (const temp of grounds.temps) {
     for (const name of await namesIn(temp)) {
       if (kept.has(name)) continue;
+      if (isWorkerPlace(name)) {
+        yield* judgePlace(grounds, join(temp, name));
+        continue;
+      }
       const path = join(temp, name);
       const age = await ageOf(path);
       if (age !== null && age >= grounds.graceSeconds)
@@ -42,6 +47,22 @@ export async function* tempsAreClean(grounds: Grounds): AsyncGenerator<Finding> 
     }
     for (const restoreId of await namesIn(join(temp, "restores")))
       yield* judgeDownload(grounds, restoreId, join(temp, "restores", restoreId));
+  }
+}
+
+/** A worker may be at work in the directories of its processes; an empty one of a process that was killed is nothing. */
+async function* judgePlace({ graceSeconds }: Grounds, place: string): AsyncGenerator<Finding> {
+  for (const name of await namesIn(place)) {
+    if (name.endsWith(".alive")) continue;
+    const owner = (await isAnswered(livenessOf(join(place, name))))
+      ? "a worker that lives"
+      : "a worker that was killed";
+    for (const left of await namesIn(join(place, name))) {
+      const path = join(place, name, left);
+      const age = await ageOf(path);
+      if (age !== null && age >= graceSeconds)
+        yield { invariant: "I4", about: path, sentence: `It was left in the temporary directory of ${owner}.` };
+    }
   }
 }
 

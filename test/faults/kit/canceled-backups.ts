@@ -1,7 +1,7 @@
 // One backup that is canceled while its worker stands at a point, and what has to be true of it afterwards.
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
 import type { FaultPoint } from "../../../artifact/fault-point.ts";
+import { tempLeft } from "../../stage/temp-left.ts";
 import { startJob } from "../../stage/tenant.ts";
 import { meet, promisedMs } from "./canceled-jobs.ts";
 import type { ObedientProcess } from "./orders.ts";
@@ -31,7 +31,7 @@ export async function cancelAt(
   const { storageBase, tempBase } = worker.process;
   await until("nothing is left of the attempt", async () => {
     const { snapshots, leftovers } = await lookInto(storageBase);
-    return leftovers.length === 0 && snapshots.length === rows.length && (await readdir(tempBase)).length === 0;
+    return leftovers.length === 0 && snapshots.length === rows.length && (await tempLeft(tempBase)).length === 0;
   });
   const tookMs = performance.now() - since;
   assert.equal(rows.filter((row) => row.jobId === jobId).length, job.status === "COMPLETED" ? 1 : 0);

@@ -41,6 +41,7 @@ export async function startNullWorker({ earth, privateUrl, atOnce, perform }: Nu
     },
   });
   const completed: string[] = [];
+  const complete = inBatches(api);
   const claims = starting.use(
     takeClaims<ClaimedJob>({
       ...{ atOnce, pollMs: 5_000, drainMs: 5_000, log },
@@ -48,14 +49,39 @@ export async function startNullWorker({ earth, privateUrl, atOnce, perform }: Nu
       async perform(job) {
         await perform?.(job);
         const { jobId, leaseEpoch } = job;
-        const done = await api
-          .completeJob({ jobId, leaseEpoch, findings: {} }, { retryForMs: 30_000 })
-          .catch(() => null);
-        if (done) completed.push(`${jobId}:${leaseEpoch}`);
+        if (await complete({ jobId, leaseEpoch })) completed.push(`${jobId}:${leaseEpoch}`);
       },
     }),
   );
   starting.use(await listenForDoorbell({ redisUrl: earth.redis.url, workerId: id, onRing: () => claims.ring(), log }));
   const running = starting.move();
   return { id, api, completed, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+interface Lease {
+  readonly jobId: string;
+  readonly leaseEpoch: number;
+}
+
+/** Ends one after the other alone, and together whatever is done while the hub still answers. False: its lease was lost, or the hub is away. */
+function inBatches(api: HubClient): (lease: Lease) => Promise<boolean> {
+  const waiting: (Lease & { resolve: (done: boolean) => void })[] = [];
+  let busy = false;
+  async function send(): Promise<void> {
+    busy = true;
+    // Those of one claim come in one turn.
+    await Promise.resolve();
+    while (waiting.length > 0) {
+      const batch = waiting.splice(0, 100);
+      const jobs = batch.map(({ jobId, leaseEpoch }) => ({ jobId, leaseEpoch, findings: {} }));
+      const answers = await api.completeJobs({ jobs }, { retryForMs: 30_000 }).catch(() => null);
+      for (const [nth, { resolve }] of batch.entries()) resolve(answers?.[nth]?.lost === false);
+    }
+    busy = false;
+  }
+  return (lease) =>
+    new Promise((resolve) => {
+      waiting.push({ ...lease, resolve });
+      if (!busy) void send();
+    });
 }

@@ -17,10 +17,11 @@ export async function raceSubscribers(hub: StagedHub, { races, atOnce, seed }: R
   const random = randomFrom(seed);
   const acme = await stageTenant(hub);
   const worker = await playWorker(hub);
-  const sourceId = await testedSource(acme, worker);
+  const sources: string[] = [];
+  while (sources.length < atOnce) sources.push(await testedSource(acme, worker));
   let left = races;
 
-  async function race(): Promise<void> {
+  async function race(sourceId: string): Promise<void> {
     const jobId = await startJob(acme.ask, "testSource", sourceId);
     const watching = [watchOverWebSocket, watchOverSse, watchOverWebSocket].map(async (watch) => {
       await pause(random() * 60);
@@ -39,8 +40,8 @@ export async function raceSubscribers(hub: StagedHub, { races, atOnce, seed }: R
 
   // Whoever takes a job may take that of another race: it is the same to its watchers.
   await Promise.all(
-    Array.from({ length: atOnce }, async () => {
-      while (left-- > 0) await race();
+    sources.map(async (sourceId) => {
+      while (left-- > 0) await race(sourceId);
     }),
   );
 }
