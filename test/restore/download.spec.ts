@@ -21,7 +21,7 @@ describe("a download link", { concurrency: true }, () => {
     const answer = await ask(link);
     assert.equal(answer.status, 200);
     assert.ok(answer.body.equals(content));
-    const { date: _, connection: __, "keep-alive": ___, ...headers } = answer.headers;
+    const { date: _, connection: __, "keep-alive": ___, "x-request-id": id, ...headers } = answer.headers;
     assert.deepEqual(headers, {
       "accept-ranges": "bytes",
       "cache-control": "no-store",
@@ -34,6 +34,7 @@ describe("a download link", { concurrency: true }, () => {
       "x-content-type-options": "nosniff",
       "x-robots-tag": "noindex",
     });
+    assert.match(String(id), /^[0-9a-f-]{36}$/);
     await until(() => fetched.length === 1);
     assert.equal((await ask(link)).status, 410);
     assert.equal((await ask(link, { method: "HEAD" })).status, 410);

@@ -53,7 +53,7 @@ describe("the restore service", { concurrency: 2 }, () => {
     assert.deepEqual(
       { ...(capabilities as object), version: "", tools: {} },
       {
-        ...{ version: "", jobTypes: ["RESTORE"], sourceTypes: [], tools: {} },
+        ...{ version: "", jobTypes: ["RESTORE", "VERIFY"], sourceTypes: [], tools: {} },
         readsStoresOf: ["wrk_store"],
       },
     );

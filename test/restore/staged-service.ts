@@ -35,7 +35,8 @@ export async function stageService(t: TestContext): Promise<StagedService> {
       publicKey = String(input.publicKey);
       return { workerId: "wrk_restore", leaseSeconds: 60, heartbeatSeconds: 15 };
     },
-    claimJob: () => jobs.shift() ?? null,
+    // Checks are asked for by themselves.
+    claimJob: ({ types }) => (String(types) === "RESTORE" ? (jobs.shift() ?? null) : null),
     claimSecrets: ({ jobId }) => sealedFor(publicKey, keys.get(jobId) ?? ""),
   });
   const logged: string[] = [];

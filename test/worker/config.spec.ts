@@ -24,6 +24,8 @@ describe("the settings of a worker", () => {
       tempBase: "/tmp/gobackup",
       concurrency: 2,
       reserveBytes: 4 * 1024 * 1024,
+      acceptEmptyStore: false,
+      metrics: null,
       logLevel: "info",
     });
     assert.deepEqual(allowedNetworks, []);
