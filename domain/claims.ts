@@ -72,9 +72,10 @@ export async function claimJob(hub: Hub, worker: WorkerActor, { types }: ClaimIn
  * Takes the next due jobs that this worker can serve, `count` at most: higher priority first, then the tenant with the fewest jobs
  * running, then what has been due for longest. Two claimers never get the same job, and every claim has an epoch of its own. A backup
  * waits while the host keys of its source are not pinned: a password is never sent to a host that nobody knows. No source is
- * read by two jobs at a time. A tenant that has as many jobs running as its plan allows waits, and so does a worker that
- * holds as many as it said it would, checks apart. A backup outside the window of its schedule waits too. Of a suspended tenant nothing but restores is given out, and of one whose end is due what
- * removes its snapshots. A deletion waits while its snapshot is being restored. None: nothing is due.
+ * read by two jobs at a time. A tenant that has as many jobs running as its plan allows waits, and so does a worker that holds as many
+ * as it said it would, checks apart. A backup outside the window of its schedule waits too. Of a suspended tenant nothing but restores
+ * is given out, and of one whose end is due what removes its snapshots. A deletion waits while its snapshot is being restored. None:
+ * nothing is due.
  */
 export async function claimJobs(
   hub: Hub,
