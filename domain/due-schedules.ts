@@ -1,8 +1,9 @@
 // The jobs of the slots that have come.
 import type { Job, Prisma, Schedule } from "../prisma/client/client.ts";
+import { isUniqueViolation } from "../prisma/failures.ts";
 import type { Announcements } from "./events.ts";
 import { type Hub, now, type Transaction, transact } from "./hub.ts";
-import { findActiveBackup, isUniqueViolation } from "./jobs.ts";
+import { findActiveBackup } from "./jobs.ts";
 import { changeJob, createJob } from "./queue.ts";
 import { remainingBytes } from "./quotas.ts";
 import type { FailureCode } from "./rules/failures.ts";

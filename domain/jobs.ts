@@ -1,5 +1,6 @@
 // Jobs as customers see them: started, looked at, canceled. Their way through a worker's hands is in leases.ts.
-import { type Job, Prisma, type Source } from "../prisma/client/client.ts";
+import type { Job, Prisma, Source } from "../prisma/client/client.ts";
+import { isUniqueViolation } from "../prisma/failures.ts";
 import { type Actor, authorize, visibleRow } from "./actor.ts";
 import { audit } from "./audit.ts";
 import {
@@ -185,8 +186,4 @@ export function findActiveBackup(tx: Transaction, tenantId: string, sourceId: st
   return tx.job.findFirst({
     where: { tenantId, sourceId, type: "BACKUP", status: { in: ["QUEUED", "RUNNING", "FINALIZING"] } },
   });
-}
-
-export function isUniqueViolation(error: unknown): boolean {
-  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === "P2002";
 }

@@ -1,4 +1,4 @@
-// Tells what a failed query means: that others were in the way, or that the database is not there. Anything else is a fault of ours.
+// Tells what a failed query means: that others were in the way or quicker, or that the database is not there. Anything else is a fault of ours.
 import { Prisma } from "./client/client.ts";
 
 /** What the driver makes of an error, where one came as far as the driver. */
@@ -14,6 +14,11 @@ interface DriverCause {
  */
 export function isWriteConflict(error: unknown): boolean {
   return driverCause(error)?.kind === "TransactionWriteConflict" || prismaCode(error) === "P2034";
+}
+
+/** Another row has the same key, whichever way the query was made. */
+export function isUniqueViolation(error: unknown): boolean {
+  return prismaCode(error) === "P2002" || driverCause(error)?.originalCode === "23505";
 }
 
 /** The database is away, starting, overloaded or too slow: the same may succeed later, and what was asked may even have been done. */

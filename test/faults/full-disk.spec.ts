@@ -181,17 +181,19 @@ describe("a worker whose disk is full", { skip: missingMount || (missingOpenSsh 
   });
   after(() => stack.disposeAsync());
 
-  it("fails the backup that is too large, while another one goes on", async () => {
+  it("fails the backup that is too large, while other jobs go on, and makes the next one that fits", async () => {
     const { acme, sshd } = site;
     await writeFile(join(sshd.data, "big.bin"), seededBytes(24 * 1024 * 1024, "big"));
     const { host, port, username } = sshd;
     const credentialId = await acme.createCredential({ password: sshd.password });
     const small = await acme.createSftpSource({ host, port, username, path: `${sshd.data}/index.html` }, credentialId);
     await jobEnd(acme.ask, await startJob(acme.ask, "testSource", small));
-    const jobs = await Promise.all([site.sourceId, small].map((id) => startJob(acme.ask, "startBackup", id)));
-    const [big, other] = await Promise.all(jobs.map((id) => jobEnd(acme.ask, id)));
+    const beginning = [startJob(acme.ask, "startBackup", site.sourceId), startJob(acme.ask, "testSource", small)];
+    const [big, meanwhile] = await Promise.all(beginning.map(async (id) => jobEnd(acme.ask, await id)));
     assert.deepEqual([big.status, big.errorCode], ["FAILED", "DISK_FULL"]);
-    assert.equal(other.status, "COMPLETED", other.errorMessage);
+    assert.equal(meanwhile.status, "COMPLETED", meanwhile.errorMessage);
+    const next = await jobEnd(acme.ask, await startJob(acme.ask, "startBackup", small));
+    assert.equal(next.status, "COMPLETED", next.errorMessage);
     const left = await readdir(store, { recursive: true });
     assert.deepEqual(
       left.filter((path) => path.includes(".staging")),

@@ -144,8 +144,9 @@ describe("a source (F32)", () => {
     worker = await playWorker(hub);
     sourceId = await testedSource(tenant, worker);
     scheduleIds = [
-      await createSchedule(tenant, { sourceId, intervalMinutes: 60 }),
-      await createSchedule(tenant, { sourceId, cron: "0 * * * *" }),
+      // Slots so far apart that none of their own comes while this runs.
+      await createSchedule(tenant, { sourceId, intervalMinutes: 527_040 }),
+      await createSchedule(tenant, { sourceId, cron: "0 0 1 1 *" }),
     ];
   });
   after(() => stack.disposeAsync());
