@@ -5,7 +5,7 @@ import { type Actor, authorize } from "./actor.ts";
 import { audit } from "./audit.ts";
 import { NotFoundError, SnapshotDeletedError } from "./errors.ts";
 import type { Announcements } from "./events.ts";
-import { type Hub, type Transaction, transact } from "./hub.ts";
+import { type Hub, now, type Transaction, transact } from "./hub.ts";
 import { refuseUnopenable } from "./keys.ts";
 import { changeJob, createJob } from "./queue.ts";
 import { readSetting } from "./settings.ts";
@@ -38,7 +38,7 @@ export async function queueCheck(
   tx: Transaction,
   announce: Announcements,
   { id: targetSnapshotId, tenantId, workerId }: Checked,
-  { depth, priority }: { depth: Depth; priority: number },
+  { depth, priority, notBefore }: { depth: Depth; priority: number; notBefore?: Date },
 ): Promise<Job> {
   await tx.$queryRaw`SELECT 1 AS held FROM pg_advisory_xact_lock(hashtextextended(${`check of ${targetSnapshotId}`}, 0))`;
   const earlier = await tx.job.findFirst({
@@ -51,6 +51,7 @@ export async function queueCheck(
     return createJob(tx, announce, {
       ...{ tenantId, type: "VERIFY", verifyDepth: depth, targetSnapshotId, priority },
       targetWorkerId: workerId,
+      ...(notBefore && { notBefore }),
     });
   if (earlier.priority >= priority) return earlier;
   return changeJob(tx, announce, {
@@ -98,7 +99,10 @@ export async function runDueChecks(hub: Hub): Promise<number> {
       SELECT pg_try_advisory_xact_lock(hashtextextended('due checks', 0)) AS held`;
     if (!lock?.held) return 0;
     const scrubbed = await findUnseen(tx, await readSetting(tx, "scrub_interval_days"));
-    for (const each of scrubbed) await queueCheck(tx, announce, each, { depth: "BYTES", priority: inTurn });
+    const at = (await now(tx)).getTime();
+    // Jobs of the same moment come in any order: a millisecond apart, they come in that of their turns.
+    for (const [turn, each] of scrubbed.entries())
+      await queueCheck(tx, announce, each, { depth: "BYTES", priority: inTurn, notBefore: new Date(at + turn) });
     const opened = await findUnopened(tx, await readSetting(tx, "drill_interval_days"));
     for (const each of opened) await queueCheck(tx, announce, each, { depth: "CONTENT", priority: inTurn });
     return scrubbed.length + opened.length;
