@@ -1,4 +1,5 @@
 // Finds a port of the loopback address to listen on, the same one as last time where that is still free.
+import { randomInt } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 
@@ -10,11 +11,18 @@ export async function rememberedPort(file: string): Promise<number> {
   return port;
 }
 
+/** Below those that systems give to outgoing connections, one of which would take it before the caller listens. */
+const lowest = 12_000;
+const beyond = 32_000;
+const tries = 50;
+
 /** A port that is free at this moment. */
 export async function freePort(): Promise<number> {
-  const port = await tryListen(0);
-  if (port === null) throw new Error("127.0.0.1 has no free port left");
-  return port;
+  for (let n = 0; n < tries; n++) {
+    const port = await tryListen(randomInt(lowest, beyond));
+    if (port !== null) return port;
+  }
+  throw new Error("127.0.0.1 has no free port left");
 }
 
 function tryListen(port: number): Promise<number | null> {
