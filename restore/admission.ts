@@ -26,6 +26,7 @@ export class Admission {
   #registered: { readonly stores: string; readonly heartbeatSeconds: number } | null = null;
   #heardAtMs = Number.NEGATIVE_INFINITY;
   #draining = false;
+  #beating: Promise<void> = Promise.resolve();
 
   constructor(terms: AdmissionTerms) {
     this.#terms = terms;
@@ -82,7 +83,15 @@ export class Admission {
     log.info({ workerId: admittedAs, stores }, "admitted by the hub");
   }
 
+  /** One after the other: what was said last is what the hub heard last. */
   async #beat(signal?: AbortSignal): Promise<void> {
+    const before = this.#beating;
+    const beat = before.catch(() => undefined).then(() => this.#say(signal));
+    this.#beating = beat;
+    await beat;
+  }
+
+  async #say(signal?: AbortSignal): Promise<void> {
     const { hub, clock } = this.#terms;
     const { serverTime } = await hub.heartbeat({ draining: this.#draining }, { signal });
     clock.learn(serverTime);

@@ -69,18 +69,14 @@ export async function admit(terms: AdmissionTerms): Promise<Admission> {
     throw new Error(`WORKER_TOKEN belongs to ${admitted.workerId}, and WORKER_ID says ${workerId}.`);
   log.info({ workerId }, "admitted by the hub");
   const { heartbeatSeconds, storedSnapshots } = admitted;
-  keepAlive.beat(heartbeatSeconds, { draining: false, freeBytes: null });
+  keepAlive.beat(heartbeatSeconds, { freeBytes: null });
   return {
     heartbeatSeconds,
     storedSnapshots,
-    tellRoom: (room) => keepAlive.beat(heartbeatSeconds, { draining: false, ...room }),
-    async drain() {
-      keepAlive.beat(heartbeatSeconds, { draining: true, freeBytes: null });
-      // The thread may be gone before its next beat.
-      const patience = { signal: AbortSignal.timeout(goodbyeMs) };
-      await hub
-        .heartbeat({ draining: true }, patience)
-        .catch((error) => log.warn({ err: error }, "could not say goodbye"));
-    },
+    tellRoom: (room) => keepAlive.beat(heartbeatSeconds, room),
+    drain: () =>
+      keepAlive
+        .drain(AbortSignal.timeout(goodbyeMs))
+        .catch((error) => log.warn({ err: error }, "could not say goodbye")),
   };
 }

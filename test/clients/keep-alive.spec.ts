@@ -80,7 +80,7 @@ describe("the heartbeat", () => {
   it("goes on while the event loop is blocked", async () => {
     await using hub = await stageBeatenHub();
     await using keepAlive = keepAliveAt(hub.baseUrl);
-    keepAlive.beat(0.1, { draining: false, freeBytes: null });
+    keepAlive.beat(0.1, { freeBytes: null });
     await until(() => hub.beats.length > 0);
     const before = hub.beats.length;
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000);
@@ -89,14 +89,35 @@ describe("the heartbeat", () => {
     assert.ok(hub.beats.length - before >= 5, `${hub.beats.length - before} beats in 2 s`);
   });
 
-  it("tells of a drain at once", async () => {
+  it("tells of a drain at once, and is not talked out of it", async () => {
     await using hub = await stageBeatenHub();
     await using keepAlive = keepAliveAt(hub.baseUrl);
-    keepAlive.beat(3_600, { draining: false, freeBytes: null });
+    keepAlive.beat(3_600, { freeBytes: 5 });
     await until(() => hub.beats.length > 0);
-    keepAlive.beat(3_600, { draining: true, freeBytes: 5 });
+    await keepAlive.drain(AbortSignal.timeout(10_000));
     await until(() => hub.beats.length > 1);
     assert.deepEqual(hub.beats[1], { draining: true, freeBytes: 5 });
+    keepAlive.beat(0.1, { freeBytes: 4 });
+    await keepAlive.drain(AbortSignal.timeout(10_000));
+    assert.ok(hub.beats.slice(1).every(({ draining }) => draining));
+  });
+
+  it("says a drain after what it was saying, and gives up where nobody hears it", async () => {
+    const heard: boolean[] = [];
+    const first = Promise.withResolvers<void>();
+    await using hub = await startStandInHub({
+      async heartbeat({ draining }) {
+        if (heard.length === 0) await first.promise;
+        heard.push(draining === true);
+        return { serverTime: new Date().toISOString() };
+      },
+    });
+    await using keepAlive = keepAliveAt(hub.url);
+    keepAlive.beat(3_600, { freeBytes: null });
+    await assert.rejects(keepAlive.drain(AbortSignal.timeout(500)), { name: "TimeoutError" });
+    first.resolve();
+    await keepAlive.drain(AbortSignal.timeout(10_000));
+    assert.deepEqual(heard, [false, true]);
   });
 });
 

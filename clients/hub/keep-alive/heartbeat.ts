@@ -9,12 +9,12 @@ const timeoutMs = 10_000;
 export class Heartbeat {
   readonly #access: HubAccess;
   readonly #report: (news: HeartbeatNews) => void;
-  readonly #onHeard: () => void;
+  readonly #onHeard: (said: HeartbeatState) => void;
   readonly #onInventoryDue: () => void;
   #state: HeartbeatState;
   #early = new AbortController();
 
-  /** `report` hears of changes, `onHeard` of every beat that the hub answered. */
+  /** `report` hears of changes, `onHeard` of every beat that the hub answered, and of what it said. */
   constructor(
     access: HubAccess,
     state: HeartbeatState,
@@ -22,7 +22,11 @@ export class Heartbeat {
       report,
       onHeard,
       onInventoryDue,
-    }: { report: (news: HeartbeatNews) => void; onHeard: () => void; onInventoryDue: () => void },
+    }: {
+      report: (news: HeartbeatNews) => void;
+      onHeard: (said: HeartbeatState) => void;
+      onInventoryDue: () => void;
+    },
   ) {
     this.#onHeard = onHeard;
     this.#access = access;
@@ -31,7 +35,7 @@ export class Heartbeat {
     this.#onInventoryDue = onInventoryDue;
   }
 
-  /** A change of `draining` is told at once, everything else with the next beat. */
+  /** A change of `draining` is told at once, everything else with the next beat: one after the other, so that none overtakes. */
   tell(state: HeartbeatState): void {
     if (state.draining !== this.#state.draining) this.#early.abort();
     this.#state = state;
@@ -41,17 +45,18 @@ export class Heartbeat {
     let told: HeartbeatNews = "heard";
     for (;;) {
       this.#early = new AbortController();
-      const news = await this.#beat();
-      if (news === "heard") this.#onHeard();
+      const said = this.#state;
+      const news = await this.#beat(said);
+      if (news === "heard") this.#onHeard(said);
       if (news !== told) this.#report(news);
       told = news;
       await pause(everySeconds * 1000, undefined, { signal: this.#early.signal }).catch(() => undefined);
     }
   }
 
-  async #beat(): Promise<HeartbeatNews> {
+  async #beat(state: HeartbeatState): Promise<HeartbeatNews> {
     const signal = AbortSignal.timeout(timeoutMs);
-    const answer = await ask<{ heartbeat?: { inventoryDue: boolean } }>(this.#access, document, this.#state, signal);
+    const answer = await ask<{ heartbeat?: { inventoryDue: boolean } }>(this.#access, document, state, signal);
     if (answer === null) return "unreachable";
     if (answer.data?.heartbeat?.inventoryDue) this.#onInventoryDue();
     return answer.data?.heartbeat ? "heard" : (answer.errors?.[0]?.extensions?.code ?? `status ${answer.status}`);

@@ -25,6 +25,8 @@ export class KeepAlive implements AsyncDisposable {
   #restart: NodeJS.Timeout | null = null;
   #disposed = false;
   #onInventoryDue: (() => void) | null = null;
+  readonly #drained = Promise.withResolvers<void>();
+  #draining = false;
 
   constructor(access: HubAccess, log: Logger) {
     this.#access = access;
@@ -37,10 +39,27 @@ export class KeepAlive implements AsyncDisposable {
     this.#onInventoryDue = listener;
   }
 
-  /** The first call starts the heartbeat; later ones change what it says. A change of `draining` is told at once. */
-  beat(everySeconds: number, state: HeartbeatState): void {
-    this.#beat = { beat: { everySeconds, state } };
+  /** The first call starts the heartbeat; later ones change what it says. */
+  beat(everySeconds: number, room: Omit<HeartbeatState, "draining">): void {
+    this.#beat = { beat: { everySeconds, state: { ...room, draining: this.#draining } } };
     this.#thread.postMessage(this.#beat);
+  }
+
+  /** For good: tells the hub at once that this process takes nothing more. Rejects with the reason of `signal`. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#draining = true;
+    if (!this.#beat) return;
+    const { everySeconds, state } = this.#beat.beat;
+    this.beat(everySeconds, state);
+    const given = Promise.withResolvers<never>();
+    const giveUp = () => given.reject(signal.reason);
+    signal.addEventListener("abort", giveUp, { once: true });
+    if (signal.aborted) giveUp();
+    try {
+      await Promise.race([this.#drained.promise, given.promise]);
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
   }
 
   /**
@@ -90,6 +109,7 @@ export class KeepAlive implements AsyncDisposable {
     thread.on("message", (report: Report) => {
       if ("heartbeat" in report) this.#heardOfHeartbeat(report.heartbeat);
       else if ("inventoryDue" in report) this.#onInventoryDue?.();
+      else if ("drained" in report) this.#drained.resolve();
       else this.#heardOfLease(report.lease, report.news);
     });
     thread.on("error", (error) => this.#log.error({ err: error }, "the thread that talks to the hub failed"));

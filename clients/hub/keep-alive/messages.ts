@@ -36,6 +36,8 @@ export type LeaseNews = "canceled" | "lost";
 
 export type Report =
   | { readonly heartbeat: HeartbeatNews }
+  /** The hub has heard that this process drains. */
+  | { readonly drained: true }
   /** The hub asks for an inventory of the store. */
   | { readonly inventoryDue: true }
   | { readonly lease: number; readonly news: LeaseNews };

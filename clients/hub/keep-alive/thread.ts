@@ -22,7 +22,10 @@ function beat({ everySeconds, state }: Extract<Order, { beat: unknown }>["beat"]
   else {
     heartbeat = new Heartbeat(access, state, {
       report: (news) => report({ heartbeat: news }),
-      onHeard: () => void Atomics.store(heardAtMs, 0, BigInt(nowMs())),
+      onHeard: ({ draining }) => {
+        Atomics.store(heardAtMs, 0, BigInt(nowMs()));
+        if (draining) report({ drained: true });
+      },
       onInventoryDue: () => report({ inventoryDue: true }),
     });
     void heartbeat.run(everySeconds);
