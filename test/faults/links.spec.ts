@@ -39,7 +39,7 @@ describe("a download link of a real restore", { skip: missingOpenSsh ?? false },
     for (let tries = 0; (await ask(url, { method: "HEAD" })).status === 503 && tries < 100; tries++) await pause(50);
     return url;
   }
-  const plaintext = () => filesBelow(tempBase, ["restore.json"]);
+  const plaintext = () => filesBelow(tempBase, ["restore.json", "restore.json.partial"]);
   async function gone(url: string): Promise<void> {
     let answer: Answer;
     const deadline = performance.now() + 20_000;
