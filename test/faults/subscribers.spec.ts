@@ -1,17 +1,15 @@
 // F37 and F39: what is promised to those who watch: they may come at any moment, go without a word, and come back all at once.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
-import { createClient } from "graphql-ws";
-import { WebSocket } from "ws";
 import { leaseOf, playWorker, testedSource } from "../private/played-worker.ts";
 import { stageHub } from "../stage/hub.ts";
 import { stageTenant, startJob } from "../stage/tenant.ts";
-import { type Step, watchOverSse, watchOverWebSocket } from "../stage/watch.ts";
+import { watchOverSse, watchOverWebSocket } from "../stage/watch.ts";
 import { stageEarth } from "./kit/hub-process.ts";
 import { raceSubscribers } from "./kit/race-subscribers.ts";
 import { reconnectAtOnce } from "./kit/reconnect-at-once.ts";
 import { stageTwoHubs } from "./kit/two-hubs.ts";
+import { throughSse, throughWebSocket, watchThrough } from "./kit/watch-through.ts";
 import { assertWholeSteps } from "./kit/whole.ts";
 
 describe("subscribers", () => {
@@ -34,9 +32,10 @@ describe("subscribers", () => {
     const worker = await playWorker(pair);
     const sourceId = await testedSource(acme, worker);
     const jobId = await startJob(acme.ask, "testSource", sourceId);
+    const signal = AbortSignal.timeout(60_000);
     const watching = [
-      watchThrough((after) => watchOver(pair.graphqlUrl, acme.token, jobId, after)),
-      watchThrough((after) => watchOver(pair.graphqlUrl, acme.token, jobId, after)),
+      watchThrough(throughWebSocket(pair.graphqlUrl, acme.token, jobId), signal),
+      watchThrough(throughSse(pair.graphqlUrl, acme.token, jobId), signal),
     ];
     const job = await worker.take("TEST_SOURCE");
     const report = { retryForMs: 20_000 };
@@ -64,42 +63,3 @@ describe("subscribers", () => {
     }
   });
 });
-
-/** Watches again from the last cursor, as clients do, until the job has ended. */
-async function watchThrough(watch: (after: string) => AsyncIterable<Step>): Promise<Step[]> {
-  const steps: Step[] = [];
-  const ends = ["COMPLETED", "FAILED", "CANCELED"];
-  const deadline = performance.now() + 60_000;
-  while (!ends.includes(String(steps.at(-1)?.event?.facts.status)) && performance.now() < deadline) {
-    try {
-      for await (const step of watch(steps.at(-1)?.cursor ?? "0")) steps.push(step);
-    } catch {
-      await pause(100);
-    }
-  }
-  return steps;
-}
-
-async function* watchOver(url: string, token: string, jobId: string, after: string): AsyncGenerator<Step> {
-  const client = createClient({
-    url: url.replace(/^http/, "ws"),
-    webSocketImpl: WebSocket,
-    connectionParams: { authorization: `Bearer ${token}` },
-    retryAttempts: 0,
-  });
-  const query = `subscription ($jobId: ID!, $after: String) {
-    jobProgressed(jobId: $jobId, after: $after) { cursor job { status } event { seq kind facts } }
-  }`;
-  try {
-    for await (const { data, errors } of client.iterate<{ jobProgressed: Step }>({
-      query,
-      variables: { jobId, after },
-    })) {
-      if (errors) throw new Error(errors[0]?.message);
-      // An update without an event says where the job stands, which was told before.
-      if (data?.jobProgressed.event) yield data.jobProgressed;
-    }
-  } finally {
-    await client.dispose();
-  }
-}

@@ -21,12 +21,17 @@ export async function unpackWithStockTools(artifact: string, identity: string): 
     const target = join(directory, "tree");
     await mkdir(target);
     await promisify(execFile)("bash", ["-c", script, "bash", key, artifact, target], { timeout: withinMs });
-    const tree = new Map<string, string>();
-    await describe(target, "", tree);
-    return tree;
+    return await describeDirectory(target);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** What lies below it. */
+export async function describeDirectory(base: string): Promise<DescribedTree> {
+  const tree = new Map<string, string>();
+  await describe(base, "", tree);
+  return tree;
 }
 
 async function describe(base: string, prefix: string, tree: Map<string, string>): Promise<void> {

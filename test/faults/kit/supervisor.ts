@@ -1,6 +1,7 @@
 // Starts a process again whenever it ends, as systemd or an orchestrator would.
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -18,7 +19,12 @@ export interface Supervised extends AsyncDisposable {
 const restartAfterMs = 250;
 const keptLines = 400;
 
-export function supervise(name: string, start: () => Promise<ChildProcess>): Supervised {
+/** `logFile`: gets every line that it writes. */
+export function supervise(
+  name: string,
+  start: () => Promise<ChildProcess>,
+  { logFile }: { logFile?: string } = {},
+): Supervised {
   const lines: string[] = [];
   let child: ChildProcess | null = null;
   let starts = 0;
@@ -33,6 +39,7 @@ export function supervise(name: string, start: () => Promise<ChildProcess>): Sup
         if (stream)
           createInterface({ input: stream }).on("line", (line) => {
             lines.push(line);
+            if (logFile !== undefined) appendFileSync(logFile, `${line}\n`);
             if (lines.length > keptLines) lines.shift();
           });
       if (isOver) started.kill("SIGKILL");

@@ -3,27 +3,32 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Random } from "../../edge/fuzz/random.ts";
 import { type Answer, client, signIn } from "../../stage/client.ts";
 import { jobEnd, stageTenant, startJob } from "../../stage/tenant.ts";
+import type { Downloads } from "./downloads.ts";
 import type { SoakStack } from "./stack.ts";
+import type { Witnesses } from "./witnesses.ts";
 
 export interface SoakLoad {
   /** What was asked for, and how often it was answered as asked, refused, or not at all. */
   readonly outcomes: ReadonlyMap<string, number>;
-  /** The longest time without any answer of the API [ms]. */
+  /** The longest time without any answer of the API, until it was stopped [ms]. */
   readonly longestSilenceMs: () => number;
   stop(): Promise<void>;
 }
 
-const act = (mutation: string, field: string, type: string) =>
-  `mutation ($id: ID!) { ${mutation}(input: { ${field}: $id }) { ... on ${type} { __typename } ... on Failure { code } } }`;
+const act = (mutation: string, field: string, type: string, selection = "__typename") =>
+  `mutation ($id: ID!) { ${mutation}(input: { ${field}: $id }) { ... on ${type} { ${selection} } ... on Failure { code } } }`;
 
 const acts = {
-  backup: act("startBackup", "sourceId", "StartBackupPayload"),
-  test: act("testSource", "sourceId", "TestSourcePayload"),
+  backup: act("startBackup", "sourceId", "StartBackupPayload", "job { id }"),
+  test: act("testSource", "sourceId", "TestSourcePayload", "job { id }"),
   delete: act("deleteSnapshot", "snapshotId", "DeleteSnapshotPayload"),
   cancel: act("cancelJob", "jobId", "CancelJobPayload"),
   pause: act("pauseSchedule", "scheduleId", "PauseSchedulePayload"),
   resume: act("resumeSchedule", "scheduleId", "ResumeSchedulePayload"),
 } as const;
+
+/** Answers that take longer are told. */
+const slowMs = 5_000;
 
 /** A tenant with a tested source for each directory, and a schedule for each source. */
 export async function stageCustomers(stack: SoakStack, directories: readonly string[]) {
@@ -45,7 +50,19 @@ export async function stageCustomers(stack: SoakStack, directories: readonly str
 
 export async function applyLoad(
   stack: SoakStack,
-  { sourceIds, random }: { sourceIds: readonly string[]; random: Random },
+  {
+    sourceIds,
+    random,
+    witnesses,
+    downloads,
+    say,
+  }: {
+    sourceIds: readonly string[];
+    random: Random;
+    witnesses: Witnesses;
+    downloads: Downloads;
+    say: (line: string) => void;
+  },
 ): Promise<SoakLoad> {
   const { graphqlUrl, earth } = stack;
   const ask = client(graphqlUrl, await signIn(graphqlUrl, earth.owner));
@@ -56,8 +73,11 @@ export async function applyLoad(
   let longestSilenceMs = 0;
 
   const count = (what: string) => outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
-  async function send(name: string, document: string, variables: Record<string, unknown>): Promise<void> {
+  async function send(name: string, document: string, variables: Record<string, unknown>): Promise<Answer["data"]> {
+    const askedAt = performance.now();
     const answer = await ask(document, variables).catch((): Answer | null => null);
+    const tookMs = performance.now() - askedAt;
+    if (tookMs > slowMs) say(`${name} took ${(tookMs / 1000).toFixed(1)} s`);
     const found = answer?.data?.[Object.keys(answer.data ?? {})[0] ?? ""];
     const refusal = found?.code ?? answer?.errors?.[0]?.extensions?.code ?? "no answer";
     // A refusal is an answer: it was looked up.
@@ -66,13 +86,16 @@ export async function applyLoad(
       answeredAt = performance.now();
     }
     count(`${name}: ${found && !found.code ? "done" : refusal}`);
+    const job = found?.job ?? found?.restore?.job;
+    if (job) witnesses.watch(job.id);
+    return found;
   }
 
   async function step(): Promise<void> {
     const id = random.pick(sourceIds);
     const what = random.below(20);
-    if (what < 8) return send("backup", acts.backup, { id });
-    if (what < 9) return send("test", acts.test, { id });
+    if (what < 8) return void (await send("backup", acts.backup, { id }));
+    if (what < 9) return void (await send("test", acts.test, { id }));
     if (what < 13) return restoreOne();
     if (what < 15) return deleteOne(id);
     if (what < 17) return cancelOne();
@@ -85,8 +108,10 @@ export async function applyLoad(
     if (good.length === 0) return;
     const input = { snapshotId: random.pick(good).id, form: random.pick(["ZIP", "TAR", "SEALED"]) };
     const document = `mutation ($input: StartRestoreInput!) { startRestore(input: $input) {
-      ... on StartRestorePayload { downloadUrl restore { id } } ... on Failure { code } } }`;
-    await send("restore", document, { input });
+      ... on StartRestorePayload { downloadUrl restore { id job { id } } } ... on Failure { code } } }`;
+    const made = await send("restore", document, { input });
+    if (input.form === "TAR" && made?.downloadUrl)
+      downloads.fetch({ url: made.downloadUrl, restoreId: made.restore.id, snapshotId: input.snapshotId });
   }
 
   /** Never one of the last three: what a customer deletes is nobody's fault. */
@@ -112,7 +137,7 @@ export async function applyLoad(
   })();
   return {
     outcomes,
-    longestSilenceMs: () => Math.max(longestSilenceMs, performance.now() - answeredAt),
+    longestSilenceMs: () => longestSilenceMs,
     async stop() {
       longestSilenceMs = Math.max(longestSilenceMs, performance.now() - answeredAt);
       ending.abort();

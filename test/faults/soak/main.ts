@@ -4,15 +4,19 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import type { Snapshot } from "../../../prisma/client/client.ts";
+import type { DescribedTree } from "../../../server/operator/checks/check.ts";
 import { fsck } from "../../../server/operator/fsck.ts";
 import { identitiesOf } from "../../../server/operator/fsck-command.ts";
 import { randomOf } from "../../edge/fuzz/random.ts";
 import { available } from "../../stage/available.ts";
 import { deleteAtOnce } from "../../stage/tenant.ts";
 import { type ChangingContent, changeContent } from "./content.ts";
+import { fetchDownloads } from "./downloads.ts";
 import { applyLoad, stageCustomers } from "./load.ts";
 import { wreakHavoc } from "./mayhem.ts";
 import { leaseSeconds, stageSoak } from "./stack.ts";
+import { callWitnesses } from "./witnesses.ts";
 
 const { values } = parseArgs({
   options: {
@@ -42,12 +46,16 @@ for (const [n, base] of directories.entries()) {
     writers.use(await changeContent(base, { owner: sshd.owner, random: randomOf(seed + n + 10), seed })),
   );
 }
-const { sourceIds } = await stageCustomers(stack, directories);
+const { tenant, sourceIds } = await stageCustomers(stack, directories);
 const contentOf = new Map(sourceIds.map((id, n) => [id, contents.get(directories[n] ?? "")]));
 
-const load = await applyLoad(stack, { sourceIds, random: randomOf(seed + 1) });
-const more = await applyLoad(stack, { sourceIds, random: randomOf(seed + 2) });
-const mayhem = wreakHavoc(stack, randomOf(seed), (line) => values.verbose && say(`${seconds()} s: ${line}`));
+const witnesses = callWitnesses(stack.graphqlUrl, tenant.token);
+const downloads = fetchDownloads(db);
+const tellNow = (line: string) => values.verbose && say(`${seconds()} s: ${line}`);
+const customers = { sourceIds, witnesses, downloads, say: tellNow };
+const load = await applyLoad(stack, { ...customers, random: randomOf(seed + 1) });
+const more = await applyLoad(stack, { ...customers, random: randomOf(seed + 2) });
+const mayhem = wreakHavoc(stack, randomOf(seed), tellNow);
 await pause(Number(values.minutes) * 60_000);
 await mayhem.stop();
 await Promise.all([load.stop(), more.stop()]);
@@ -62,6 +70,8 @@ while ((await patiently(() => db.job.count({ where: isUnderWay }))) > 0 && perfo
   await pause(250);
 const left = await db.job.findMany({ where: isUnderWay });
 const settledMs = performance.now() - restMs;
+const heard = await witnesses.heard(30_000);
+const fetched = await downloads.fetched(60_000);
 
 // A start is what clears away the rest of attempts that lost their lease.
 for (const process of [...stack.workers, stack.restore]) {
@@ -76,15 +86,27 @@ await pause(3_000);
 const startOf = new Map(
   (await db.job.findMany({ where: { type: "BACKUP" } })).map(({ id, startedAt }) => [id, startedAt]),
 );
+const judge = (snapshot: Snapshot, tree: DescribedTree) =>
+  contentOf
+    .get(snapshot.sourceId)
+    ?.judge(tree, startOf.get(snapshot.jobId)?.getTime() ?? 0, snapshot.createdAt.getTime()) ?? null;
 const findings = await fsck({
   ...{ db, stores: stack.stores, temps: stack.temps, leaseSeconds, graceSeconds: 0 },
   withStockTools: available("age") === null && available("zstd") === null,
   identityOf: identitiesOf(db, { ...earth.secretFiles }),
-  oracle: (snapshot, tree) =>
-    contentOf
-      .get(snapshot.sourceId)
-      ?.judge(tree, startOf.get(snapshot.jobId)?.getTime() ?? 0, snapshot.createdAt.getTime()) ?? null,
+  oracle: judge,
+  witnesses: heard,
+  canaries: [...(await stack.secrets()), tenant.token],
+  canaryPlaces: [stack.logs],
 });
+
+const snapshots = new Map((await db.snapshot.findMany()).map((snapshot) => [snapshot.id, snapshot]));
+const complaints = [...witnesses.complaints];
+for (const { snapshotId, tree } of fetched) {
+  const snapshot = snapshots.get(snapshotId);
+  const wrong = snapshot ? judge(snapshot, tree) : "It was of no snapshot.";
+  if (wrong !== null) complaints.push(`a download of ${snapshotId}: ${wrong}`);
+}
 
 say(`\nblows: ${tell(mayhem.blows)}`);
 const restarts = [...stack.hubs, ...stack.workers, stack.restore].map(
@@ -110,14 +132,16 @@ say(
 say(
   `settled after ${(settledMs / 1000).toFixed(1)} s; changes of files: ${[...contents.values()].map(({ changes }) => changes)}`,
 );
+say(`jobs watched to their end: ${heard.length}; downloads: ${tell(downloads.outcomes)}`);
+for (const complaint of complaints) say(`complaint: ${complaint}`);
 for (const job of left) say(`left: ${job.id} ${job.type} ${job.status} attempt ${job.attempt}`);
 for (const { invariant, about, sentence } of findings) say(`${invariant}  ${about}: ${sentence}`);
 say(
-  findings.length + left.length === 0
+  findings.length + left.length + complaints.length === 0
     ? "fsck: all of it holds"
-    : `fsck: ${findings.length} findings, ${left.length} jobs left`,
+    : `fsck: ${findings.length} findings, ${left.length} jobs left, ${complaints.length} complaints of customers`,
 );
-process.exitCode = findings.length + left.length === 0 ? 0 : 1;
+process.exitCode = findings.length + left.length + complaints.length === 0 ? 0 : 1;
 
 /** A database that has just been started again may part with its first callers. */
 async function patiently<T>(work: () => Promise<T>): Promise<T> {
