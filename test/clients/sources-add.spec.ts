@@ -29,6 +29,8 @@ describe("xvault sources", { skip: missingOpenSsh ?? false }, () => {
   after(() => stack.disposeAsync());
 
   const counts = async () => [await hub.running.hub.db.source.count(), await hub.running.hub.db.credential.count()];
+  const rateOf = async (id: string) =>
+    (await hub.running.hub.db.source.findUniqueOrThrow({ where: { id } })).maxBytesPerSecond;
   /** Type, name, host, port, user, key file, password, jump host, path, patterns; then what follows. */
   const answers = (password: string, ...then: string[]) =>
     [
@@ -98,15 +100,37 @@ describe("xvault sources", { skip: missingOpenSsh ?? false }, () => {
     assert.equal(refused.exitCode, 1);
     assert.ok(refused.stderr.includes(sshd.hostKey), refused.stderr);
     assert.deepEqual(await counts(), before);
-    const taken = await home.xvault(["sources", "add", "--from", "-", "--accept-host-key"], {
+    const taken = await home.xvault(["sources", "add", "--from", "-", "--accept-host-key", "--max-rate", "1.5M"], {
       input: JSON.stringify(source),
     });
     assert.equal(taken.exitCode, 0, taken.stderr);
+    assert.equal(await rateOf(taken.stdout.trim()), 1_500_000n);
     const wrong = await home.xvault(["sources", "add", "--from", "-"], { input: `{"type":"SFTP"}` });
     assert.deepEqual(
       [wrong.exitCode, wrong.stderr],
       [2, "- has to hold { type, name, config, secret }: look at name.\n"],
     );
+  });
+
+  it("limit says how fast a source is read, and lifts that again", async () => {
+    const { host, port, username, data: path } = sshd;
+    const credentialId = await acme.createCredential({ password: sshd.password });
+    const sourceId = await acme.createSftpSource({ host, port, username, path }, credentialId);
+    const limited = await home.xvault(["sources", "limit", sourceId, "500K"]);
+    assert.deepEqual(
+      [limited.exitCode, limited.stdout],
+      [0, `${sourceId} is read at 500 kB a second at most.\n`],
+      limited.stderr,
+    );
+    assert.equal(await rateOf(sourceId), 500_000n);
+    const refused = await home.xvault(["sources", "limit", sourceId, "fast"]);
+    assert.deepEqual([refused.exitCode, refused.stderr], [2, "“fast” is no rate: say 500K, 20M or none.\n"]);
+    assert.equal(await rateOf(sourceId), 500_000n);
+    const lifted = await home.xvault(["sources", "limit", sourceId, "none"]);
+    assert.deepEqual([lifted.exitCode, lifted.stdout], [0, `${sourceId} is read as fast as it can be.\n`]);
+    assert.equal(await rateOf(sourceId), null);
+    const unknown = await home.xvault(["sources", "limit", "src_1", "20M"]);
+    assert.deepEqual([unknown.exitCode, unknown.stdout], [1, ""]);
   });
 
   it("test connects, and says what is found or what to change", async () => {

@@ -5,7 +5,8 @@ import { bytesText } from "../figures.ts";
 import { openSession } from "../session.ts";
 import type { Terminal } from "../terminal.ts";
 
-const units = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 } as const;
+/** As rates are told: of 1000, and its powers. */
+const units = { "": 1, K: 1e3, M: 1e6, G: 1e9 } as const;
 
 /** Bytes a second, as a `ByteCount`; null for `none`. Throws `CommandError` for what is no rate. */
 export function parseRate(text: string): string | null {
