@@ -33,6 +33,8 @@ export function poolConfig(url: string, options: ConnectOptions): PoolConfig {
   return {
     connectionString: url,
     application_name: "xvault",
+    // Compiling a claim's search takes a server seconds, and running it milliseconds. An `options` of the URL takes its place.
+    options: "-c jit=off",
     max: maxConnections,
     connectionTimeoutMillis: connectTimeoutMs,
     idleTimeoutMillis: 60_000,

@@ -41,21 +41,43 @@ function parentOf(pid: string): string {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? "";
 }
 
-function look(root: string, seen: Set<string>): void {
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  const parents = new Map(pids.map((pid) => [pid, parentOf(pid)]));
-  const isOurs = (pid: string | undefined): boolean =>
-    pid !== undefined && (parents.get(pid) === root || isOurs(parents.get(pid)));
-  for (const pid of pids)
-    if (isOurs(pid)) for (const file of ["cmdline", "environ"]) seen.add(contentOf(`/proc/${pid}/${file}`));
+interface Known {
+  readonly isOurs: boolean;
+  /** How often it was looked at. */
+  looks: number;
+}
+
+/** A process becomes another program soon after it began, and after that hardly ever. */
+const earlyLooks = 50;
+const laterLooks = 100;
+
+function look(root: string, known: Map<string, Known>, seen: Set<string>): void {
+  const pids = new Set(readdirSync("/proc").filter((name) => /^\d+$/.test(name)));
+  for (const pid of known.keys()) if (!pids.has(pid)) known.delete(pid);
+  const isOurs = (pid: string): boolean => {
+    if (!pids.has(pid)) return false;
+    const before = known.get(pid);
+    if (before) return before.isOurs;
+    const parent = parentOf(pid);
+    const ours = parent === root || isOurs(parent);
+    known.set(pid, { isOurs: ours, looks: 0 });
+    return ours;
+  };
+  for (const pid of pids) {
+    if (!isOurs(pid)) continue;
+    const process = known.get(pid);
+    if (!process || (++process.looks > earlyLooks && process.looks % laterLooks !== 0)) continue;
+    for (const file of ["cmdline", "environ"]) seen.add(contentOf(`/proc/${pid}/${file}`));
+  }
 }
 
 if (!isMainThread && workerData?.stopping) {
   const { root, stopping } = workerData as { root: number; stopping: Int32Array };
   const seen = new Set<string>();
+  const known = new Map<string, Known>();
   parentPort?.postMessage(null);
   while (Atomics.load(stopping, 0) === 0) {
-    look(`${root}`, seen);
+    look(`${root}`, known, seen);
     Atomics.wait(stopping, 0, 0, 2);
   }
   parentPort?.postMessage([...seen].join("\n"));
