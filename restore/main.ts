@@ -116,7 +116,7 @@ export async function startRestore(config: RestoreConfig, log: Logger): Promise<
     look();
     keepAlive.attend(jobId);
   };
-  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing, log }));
+  starting.use(await listenForDoorbell({ redisUrl, workerId, hearsShared: false, onRing, log }));
   if (config.metrics) starting.use(await listenForScrapes({ ...config.metrics, registry: metrics.registry, log }));
   starting.use(attend({ admission, upkeep, log, onAdmitted: look }));
   starting.defer(() => admission.drain().catch((error) => log.warn({ err: error }, "could not say goodbye")));

@@ -95,7 +95,7 @@ export async function startWorker(config: WorkerConfig, log: Logger, signal: Abo
     checks.ring();
     keepAlive.attend(jobId);
   };
-  starting.use(await listenForDoorbell({ redisUrl, workerId, onRing: ring, log }));
+  starting.use(await listenForDoorbell({ redisUrl, workerId, hearsShared: true, onRing: ring, log }));
   if (config.metrics) {
     metrics.tellHeartbeat(() => keepAlive.unheardSeconds);
     starting.use(await listenForScrapes({ ...config.metrics, registry: metrics.registry, log }));

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { openQueue } from "./bee-queue.ts";
 import { isRefusal, patient, Redis, type RedisAccess, redisReason } from "./redis.ts";
 
-/** The queue of one worker, or with null the one that all workers share. */
+/** The queue of one worker, or with null the one that all backup workers share. */
 export function doorbellQueue(workerId: string | null): string {
   return workerId === null ? "xvault" : `xvault-${workerId}`;
 }
@@ -19,6 +19,8 @@ const ringsAtOnce = 8;
 
 export interface DoorbellOptions extends RedisAccess {
   readonly workerId: string;
+  /** Each ring of the shared queue is heard by one listener: nobody listens who could not do what it is about. */
+  readonly hearsShared: boolean;
   /** Called for every ring, also for those whose job somebody else has taken. */
   readonly onRing: (jobId: string) => void;
 }
@@ -27,12 +29,14 @@ export interface DoorbellOptions extends RedisAccess {
 export async function listenForDoorbell({
   redisUrl,
   workerId,
+  hearsShared,
   onRing,
   log,
 }: DoorbellOptions): Promise<AsyncDisposable> {
   const client = new Redis({ redisUrl, log }, patient);
   const stop = new AbortController();
-  const consumers = [doorbellQueue(null), doorbellQueue(workerId)].map(async (queueName) => {
+  const queues = [...(hearsShared ? [doorbellQueue(null)] : []), doorbellQueue(workerId)];
+  const consumers = queues.map(async (queueName) => {
     while (!stop.signal.aborted) {
       await consume(client, { queueName, onRing, log, signal: stop.signal });
       await pause(250, undefined, { signal: stop.signal }).catch(() => undefined);

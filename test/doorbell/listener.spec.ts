@@ -25,8 +25,8 @@ describe("a doorbell listener", () => {
   });
   after(() => stack.disposeAsync());
 
-  const listen = (onRing = (jobId: string) => void heard.push(jobId)) =>
-    listenForDoorbell({ redisUrl: redis.url, workerId: "wrk_1", onRing, log: silent });
+  const listen = (onRing = (jobId: string) => void heard.push(jobId), hearsShared = true) =>
+    listenForDoorbell({ redisUrl: redis.url, workerId: "wrk_1", hearsShared, onRing, log: silent });
   const connections = async () => ((await operator.client("LIST")) as string).trim().split("\n").length;
 
   /** As any producer of Bee-Queue rings. */
@@ -50,6 +50,16 @@ describe("a doorbell listener", () => {
     await pause(100);
     assert.deepEqual(heard.toSorted(), ["job_own", "job_shared"]);
     assert.equal(await operator.exists("bq:xvault:jobs", "bq:xvault:active", "bq:xvault-wrk_1:jobs"), 0);
+  });
+
+  it("leaves the shared queue to others where it is told to", async () => {
+    await using _listener = await listen(undefined, false);
+    await ring(null, { jobId: "job_shared" });
+    await ring("wrk_1", { jobId: "job_own" });
+    await until(() => heard.length === 1);
+    await pause(100);
+    assert.deepEqual(heard, ["job_own"]);
+    assert.equal(await operator.llen("bq:xvault:waiting"), 1, "it waits for one that can do it");
   });
 
   it("does not keep a worker waiting for Redis, and hears once it is there", async () => {

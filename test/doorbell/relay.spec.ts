@@ -35,7 +35,13 @@ describe("the relay", () => {
   const start = (intervalMs = 20) => startRelay({ db, redisUrl: redis.url, log: silent, intervalMs });
   const unrung = () => db.outbox.count({ where: { rungAt: null } });
   const listen = (heard: string[]) =>
-    listenForDoorbell({ redisUrl: redis.url, workerId: worker(), onRing: (job) => heard.push(job), log: silent });
+    listenForDoorbell({
+      redisUrl: redis.url,
+      workerId: worker(),
+      hearsShared: true,
+      onRing: (job) => heard.push(job),
+      log: silent,
+    });
   const worker = () => newId("worker", new Date());
   const enrol = async (said: Partial<Prisma.WorkerCreateInput>) => {
     const id = worker();

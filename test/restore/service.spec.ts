@@ -6,7 +6,11 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import BeeQueue from "bee-queue";
+import { Redis } from "ioredis";
+import { doorbellQueue } from "../../clients/hub/doorbell.ts";
 import { PreparedDownloads } from "../../restore/prepared.ts";
+import { stageRedis } from "../stage/redis.ts";
 import { file } from "./entries.ts";
 import { ask } from "./link-client.ts";
 import { sealSnapshot, type Wish } from "./sealed-store.ts";
@@ -163,6 +167,25 @@ describe("the restore service", { concurrency: 2 }, () => {
     await until("it is given up", () => staged.logged.some((line) => line.includes("job given up")));
     assert.deepEqual(staged.hub.inputs("failJob"), []);
     assert.deepEqual(await readdir(staged.restores), []);
+  });
+
+  it("hears the bells of its own work, and leaves those for backup workers to them", async (t) => {
+    await using redis = await stageRedis();
+    await stageService(t, { redisUrl: redis.url });
+    const client = new Redis(redis.url);
+    try {
+      for (const workerId of [null, "wrk_restore"]) {
+        const settings = { redis: { url: redis.url }, isWorker: false, getEvents: false };
+        const queue = new BeeQueue(doorbellQueue(workerId), settings);
+        await queue.createJob({ jobId: "job_1" }).save();
+        await queue.close();
+      }
+      await until("its own bell is heard", async () => (await client.llen("bq:xvault-wrk_restore:waiting")) === 0);
+      await pause(200);
+      assert.equal(await client.llen("bq:xvault:waiting"), 1);
+    } finally {
+      client.disconnect();
+    }
   });
 
   it("learns of a store that was marked after its start", async (t) => {

@@ -23,8 +23,11 @@ export interface StagedService {
   launch(): Promise<void>;
 }
 
-/** Ended with the test. */
-export async function stageService(t: TestContext): Promise<StagedService> {
+/** Ended with the test. Without a Redis, jobs are found by looking. */
+export async function stageService(
+  t: TestContext,
+  { redisUrl = "redis://127.0.0.1:1" }: { redisUrl?: string } = {},
+): Promise<StagedService> {
   const scratch = await mkdtemp(join(tmpdir(), "xvault-restore-"));
   const store = join(scratch, "store");
   const jobs: unknown[] = [];
@@ -46,8 +49,7 @@ export async function stageService(t: TestContext): Promise<StagedService> {
     port: 0,
     publicUrl: "http://127.0.0.1",
     hubBaseUrl: hub.url,
-    // Nobody is there: jobs are found by looking.
-    redisUrl: "redis://127.0.0.1:1",
+    redisUrl,
     workerId: "wrk_restore",
     token: "t".repeat(43),
     storeBases: [store],

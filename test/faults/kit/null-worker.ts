@@ -53,7 +53,15 @@ export async function startNullWorker({ earth, privateUrl, atOnce, perform }: Nu
       },
     }),
   );
-  starting.use(await listenForDoorbell({ redisUrl: earth.redis.url, workerId: id, onRing: () => claims.ring(), log }));
+  starting.use(
+    await listenForDoorbell({
+      redisUrl: earth.redis.url,
+      workerId: id,
+      hearsShared: true,
+      onRing: () => claims.ring(),
+      log,
+    }),
+  );
   const running = starting.move();
   return { id, api, completed, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
