@@ -49,7 +49,11 @@ export function takeClaims<Job>({ claim, perform, atOnce, pollMs, drainMs, log }
       const jobs = await next();
       failures = jobs === null ? failures + 1 : 0;
       for (const job of jobs ?? []) {
-        const work: Promise<void> = perform(job, stopping.signal).finally(() => underWay.delete(work));
+        const work: Promise<void> = perform(job, stopping.signal).finally(() => {
+          underWay.delete(work);
+          // Something else may have waited for its source, or for a place of its tenant.
+          rung.resolve();
+        });
         underWay.add(work);
       }
       if (!jobs?.length) {
