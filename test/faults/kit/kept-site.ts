@@ -112,9 +112,13 @@ export async function whileDamaged<T>(
   }
 }
 
-/** Every file below a directory, but for those whose names are given. */
+/** Every file below a directory, but for those whose names are given. Directories may go while they are looked into. */
 export async function filesBelow(base: string, but: readonly string[] = []): Promise<string[]> {
-  const found = await readdir(base, { recursive: true, withFileTypes: true });
+  const found = await readdir(base, { recursive: true, withFileTypes: true }).catch((error) => {
+    if (error.code === "ENOENT" && error.path !== base) return null;
+    throw error;
+  });
+  if (found === null) return filesBelow(base, but);
   return found
     .filter((each) => each.isFile() && !but.includes(each.name))
     .map((each) => join(each.parentPath, each.name));
