@@ -33,9 +33,13 @@ const kinds = [
   ["pread64", "error=EINTR"],
   // The end of the file, where there is more.
   ["pread64", "retval=0"],
-  ["unlink,unlinkat,rmdir", "error=EIO"],
   ["write", "error=EINTR"],
   ["read", "error=EINTR"],
+] as const;
+/** Calls that only deletions make. */
+const removals = [
+  ["rename", "error=EIO"],
+  ["unlink,unlinkat,rmdir", "error=EIO"],
 ] as const;
 const places = ["1", "2", "4+9", "3+5"];
 
@@ -112,4 +116,14 @@ describe("a process on a disk that fails", { skip: missingOpenSsh ?? missingStra
     it(`prepares a download well or fails clean: ${calls}, ${fault}`, () =>
       underInjection("restore", [calls, fault], async () => ground.restore((await ground.goodSnapshots())[0] ?? "")));
   }
+  for (const [calls, fault] of removals)
+    it(`deletes well or fails clean: ${calls}, ${fault}`, async () => {
+      {
+        await using _ = await ground.start("worker");
+        for (const _place of places) await ground.completed(await ground.backUp());
+      }
+      await underInjection("worker", [calls, fault], async () =>
+        ground.remove((await ground.goodSnapshots())[0] ?? ""),
+      );
+    });
 });
