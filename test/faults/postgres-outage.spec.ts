@@ -12,6 +12,35 @@ import { type StagedPostgres, stagePostgresServer } from "./kit/postgres-server.
 const clear =
   /^(customer|worker) SERVICE_UNAVAILABLE (The service is not available at this moment: try again shortly\.|Others changed the same thing at the same moment: try again\.)$/;
 
+/** Takes every connection that the server has to give, also those that the hub had. Disposing lets go of all, and may happen twice. */
+async function crowdOut(connectionString: string): Promise<{ readonly size: number } & AsyncDisposable> {
+  const crowd: pg.Client[] = [];
+  const joined = async () => {
+    const client = new pg.Client({ connectionString, application_name: "crowd" });
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+    } catch (error) {
+      // 53300: too many connections
+      if ((error as { code?: string }).code === "53300") return false;
+      throw error;
+    }
+    crowd.push(client);
+    return true;
+  };
+  while (await joined());
+  for (let rounds = 0; rounds < 20; rounds++) {
+    await crowd[0]?.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'xvault%'",
+    );
+    while (await joined());
+  }
+  return {
+    size: crowd.length,
+    [Symbol.asyncDispose]: async () => void (await Promise.all(crowd.splice(0).map((client) => client.end()))),
+  };
+}
+
 describe("a hub under load and its Postgres", () => {
   const stack = new AsyncDisposableStack();
   let postgres: StagedPostgres;
@@ -57,6 +86,16 @@ describe("a hub under load and its Postgres", () => {
     const answers = await Promise.all(asking);
     for (const { data, errors } of answers)
       assert.ok(data?.tenant?.name === "Busy" || errors?.[0]?.extensions?.code === "SERVICE_UNAVAILABLE");
+    await untilBusyAgain(load);
+  });
+
+  it("answers clearly when the server takes no more connections, and goes on when it does", async () => {
+    const { ask, tenantId } = load.tenant;
+    await using crowd = await crowdOut(postgres.url);
+    assert.ok(crowd.size > 50, `${crowd.size} connections`);
+    const { errors } = await ask("query ($id: ID!) { tenant(id: $id) { name } }", { id: tenantId });
+    assert.equal(errors?.[0]?.extensions?.code, "SERVICE_UNAVAILABLE");
+    await crowd[Symbol.asyncDispose]();
     await untilBusyAgain(load);
   });
 
