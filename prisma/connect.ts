@@ -43,5 +43,8 @@ export function poolConfig(url: string, options: ConnectOptions): PoolConfig {
     // The server's own limit comes first; this one is for a server that stopped answering at all.
     query_timeout: statementTimeoutMs + 5_000,
     idle_in_transaction_session_timeout: statementTimeoutMs,
+    // Between the pool and whoever asked for it nobody listens to a connection, and an error that nobody hears ends the process. Pool
+    // and query hear of it as well, each in its own way.
+    onConnect: (client) => void client.on("error", () => undefined),
   };
 }
