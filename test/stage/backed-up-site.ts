@@ -26,7 +26,7 @@ export async function stageSite(content: Tree, { storageBase, hubTerms }: Staged
   await writeTree(sshd.data, content, { owner: sshd.owner });
   const hub = started.use(await stageHub(hubTerms));
   const worker = started.use(await stageWorker(hub, storageBase === undefined ? {} : { storageBase }));
-  const acme = await stageTenant(hub);
+  const acme = await stageTenant(hub, "Acme", { renews: hubTerms?.accessTokenMinutes !== undefined });
   const credentialId = await acme.createCredential({ password: sshd.password });
   const { host, port, username, data: path } = sshd;
   const sourceId = await acme.createSftpSource({ host, port, username, path }, credentialId);

@@ -1,5 +1,5 @@
 // A customer, made step by step through the public API: tenant, credential, source.
-import { type Ask, client, signIn } from "./client.ts";
+import { type Ask, client, renewingClient, signIn } from "./client.ts";
 import type { StagedHub } from "./hub.ts";
 
 export interface StagedTenant {
@@ -11,10 +11,14 @@ export interface StagedTenant {
   createSftpSource(config: object, credentialId: string): Promise<string>;
 }
 
-/** Signs in as the hub's owner and makes a tenant. */
-export async function stageTenant(hub: Pick<StagedHub, "graphqlUrl" | "owner">, name = "Acme"): Promise<StagedTenant> {
+/** Signs in as the hub's owner and makes a tenant. `renews`: its `ask` outlives the token. */
+export async function stageTenant(
+  hub: Pick<StagedHub, "graphqlUrl" | "owner">,
+  name = "Acme",
+  { renews = false } = {},
+): Promise<StagedTenant> {
   const token = await signIn(hub.graphqlUrl, hub.owner);
-  const ask = client(hub.graphqlUrl, token);
+  const ask = renews ? renewingClient(hub.graphqlUrl, hub.owner) : client(hub.graphqlUrl, token);
   const made = await ask(
     `mutation ($name: String!) { createTenant(input: { name: $name }) { ... on CreateTenantPayload { tenant { id } } } }`,
     { name },
