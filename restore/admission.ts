@@ -1,4 +1,5 @@
 // Makes this service known to the hub, and keeps it known: what it can do, whose stores it reads, and that it is alive.
+import { once } from "node:events";
 import type { Logger } from "pino";
 import { type HubClient, protocolVersion } from "../clients/hub/hub-client.ts";
 import type { ProcessIdentity } from "../clients/hub/identity.ts";
@@ -57,7 +58,11 @@ export class Admission {
   /** From now on the hub gives this service nothing more. */
   async drain(): Promise<void> {
     this.#draining = true;
-    if (this.#registered) await this.#beat(AbortSignal.timeout(goodbyeMs));
+    if (!this.#registered) return;
+    const signal = AbortSignal.timeout(goodbyeMs);
+    // A hub that hangs holds up the beat before it, too.
+    const tooLate = once(signal, "abort").then(() => signal.throwIfAborted());
+    await Promise.race([this.#beat(signal), tooLate]);
   }
 
   async #register(stores: string[], signal?: AbortSignal): Promise<void> {
