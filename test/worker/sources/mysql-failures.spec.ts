@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { after, before, describe, it } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import type { Warning } from "#artifact/node";
 import { freePort } from "../../../server/one-machine/port.ts";
 import type { SourceErrorCode } from "../../../worker/sources/source-error.ts";
@@ -24,6 +25,21 @@ function failsAs(code: SourceErrorCode, sentence: RegExp) {
     assert.doesNotMatch(error.message, /Stage|Access denied|ERROR|Got error|HY000|ECONN/);
     return true;
   };
+}
+
+type Read = Awaited<ReturnType<typeof readDumps>>;
+
+function textsOf({ dumps }: Read): Record<string, string> {
+  return Object.fromEntries([...dumps].map(([path, content]) => [path, content.toString("latin1")]));
+}
+
+/** A failure with one of these codes, or the same dump as without the fault. */
+async function failsOrIsWhole(reading: Promise<Read>, codes: readonly string[], whole: object, about: string) {
+  const outcome = await reading.then(textsOf, (error: Error) => error);
+  if (!(outcome instanceof Error)) return assert.ok(isDeepStrictEqual(outcome, whole), `${about}: another dump`);
+  const { code } = outcome as { code?: SourceErrorCode };
+  assert.ok(code && codes.includes(code), `${about}: ${outcome.stack}`);
+  failsAs(code, /./)(outcome);
 }
 
 describe("a MySQL source that goes wrong", { skip }, () => {
@@ -76,17 +92,29 @@ describe("a MySQL source that goes wrong", { skip }, () => {
     it(`is SOURCE_DISCONNECTED or SOURCE_STALLED, never a dump, where the connection breaks at any byte, ${way}`, async () => {
       const config = { databases: ["shop"] };
       await using counting = await stageFaultProxy(server);
-      await readOnly(connect({ ...server, port: counting.port }, { config }));
+      const whole = textsOf(await readOnly(connect({ ...server, port: counting.port }, { config })));
+      const total = counting.bytes();
+      // The last connections close behind a dump that has arrived: then it is the same dump.
       for (let turn = 0; turn < 6; turn++) {
-        const at = randomInt(1, counting.bytes());
+        const at = randomInt(1, total);
         const isCut = turn % 2 === 0;
         await using proxy = await stageFaultProxy(server, isCut ? { cutAtByte: at } : { stallAtByte: at });
         const reading = readOnly(connect({ ...server, port: proxy.port }, { config, stallMs: 2000 }));
-        await assert.rejects(
-          reading,
-          isCut ? failsAs("SOURCE_DISCONNECTED", /./) : failsAs("SOURCE_STALLED", /./),
-          `${isCut ? "cut" : "stalled"} at byte ${at} of ${counting.bytes()}`,
-        );
+        const codes = isCut ? ["SOURCE_DISCONNECTED", "DUMP_TRUNCATED"] : ["SOURCE_STALLED"];
+        await failsOrIsWhole(reading, codes, whole, `${isCut ? "cut" : "stalled"} at byte ${at} of ${total}`);
+      }
+    });
+
+    it(`is never a dump without its last views, where the connection breaks while they are written, ${way}`, async () => {
+      const config = { databases: ["shop"] };
+      await using counting = await stageFaultProxy(server);
+      const whole = textsOf(await readOnly(connect({ ...server, port: counting.port }, { config })));
+      const total = counting.bytes();
+      for (let back = 400; back <= 8_000; back += 400) {
+        await using proxy = await stageFaultProxy(server, { cutAtByte: total - back });
+        const reading = readOnly(connect({ ...server, port: proxy.port }, { config, stallMs: 2000 }));
+        const codes = ["SOURCE_DISCONNECTED", "DUMP_TRUNCATED"];
+        await failsOrIsWhole(reading, codes, whole, `cut ${back} bytes before the end`);
       }
     });
 

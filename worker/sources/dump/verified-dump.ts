@@ -40,7 +40,7 @@ export async function* verifiedDump(
   if (!trailer.isComplete())
     throw new SourceError(
       "DUMP_TRUNCATED",
-      `The program ${program} claimed success, but the end of its dump is missing: check the disk and the memory of the machine it runs on.`,
+      `The program ${program} claimed success, but the end of its dump is missing: check its connection to the database, and the disk and the memory of the machine it runs on.`,
       { cause: new Error(end.complaints) },
     );
   if (end.complaints.trim() !== "") complained?.(end.complaints);

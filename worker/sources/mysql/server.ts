@@ -9,11 +9,12 @@ import type { Entry, Manifest, Warning } from "#artifact/node";
 import { captured } from "../dump/captured.ts";
 import { type FoundTool, findTool } from "../dump/find-tool.ts";
 import type { Place, ToolEnd } from "../dump/place.ts";
-import { textTrailer, verifiedDump } from "../dump/verified-dump.ts";
+import { verifiedDump } from "../dump/verified-dump.ts";
 import { stallsToFirstByte } from "../source.ts";
 import { SourceError } from "../source-error.ts";
 import { mysqlClient, type Query } from "./client.ts";
 import { withCheckedHead } from "./dump-head.ts";
+import { dumpTrailer } from "./dump-trailer.ts";
 import { failureOf, type Peer, printable } from "./failure.ts";
 import { type Inventory, isTransactional, listDatabases, listSizes, type Table, takeInventory } from "./inventory.ts";
 import { optionFile, type SignInSettings } from "./option-file.ts";
@@ -201,8 +202,7 @@ class OpenServer implements MysqlServer {
     const patience = { silenceMs: stallMs, firstByteMs: stallsToFirstByte * stallMs };
     return verifiedDump(() => place.run({ program: dumper.program, args, secretFile, ...patience }), {
       program: dumper.program,
-      // At the very end: a row may well hold the same words.
-      trailer: textTrailer(/\n-- Dump completed[^\n]*\s*$/),
+      trailer: dumpTrailer(),
       refuse: (end: ToolEnd) => failure() ?? failureOf(end, peer, database),
       complained: () =>
         tell("The dump program complained of something and finished all the same: try it by hand to see what it says."),
