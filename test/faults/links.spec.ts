@@ -8,7 +8,7 @@ import { type StagedProcess, stageRestore, type WorkerIdentity } from "../stage/
 import { missingOpenSsh } from "../stage/peers/openssh.ts";
 import { jobEnd } from "../stage/tenant.ts";
 import { seededBytes, tree } from "../stage/tree.ts";
-import { filesBelow, type KeptSite, stageKeptSite } from "./kit/kept-site.ts";
+import { described, filesBelow, type KeptSite, stageKeptSite } from "./kit/kept-site.ts";
 
 const big = seededBytes(3_000_000, "links");
 
@@ -39,7 +39,7 @@ describe("a download link of a real restore", { skip: missingOpenSsh ?? false },
     for (let tries = 0; (await ask(url, { method: "HEAD" })).status === 503 && tries < 100; tries++) await pause(50);
     return url;
   }
-  const plaintext = () => filesBelow(tempBase, ["restore.json", "restore.json.partial"]);
+  const plaintext = () => filesBelow(tempBase, described);
   async function gone(url: string): Promise<void> {
     let answer: Answer;
     const deadline = performance.now() + 20_000;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { FaultPoint } from "../../../artifact/fault-point.ts";
 import { jobEnd, startJob } from "../../stage/tenant.ts";
-import { filesBelow } from "./kept-site.ts";
+import { described, filesBelow } from "./kept-site.ts";
 import type { ObedientProcess } from "./orders.ts";
 import { cancelJob, lookInto, type SshSite, until } from "./ssh-site.ts";
 
@@ -84,7 +84,7 @@ export async function cancelRestoreAt(site: SshSite, meeting: Meeting, snapshotI
     promisedMs,
   );
   const { tempBase } = meeting.process.process;
-  const opened = () => filesBelow(join(tempBase, "restores"), ["restore.json"]);
+  const opened = () => filesBelow(join(tempBase, "restores"), described);
   await until("nothing opened is left", async () => (await opened()).length === 0, promisedMs);
   assert.ok(performance.now() - since <= promisedMs, `${meeting.point}: it took longer than was promised`);
   return job.status;

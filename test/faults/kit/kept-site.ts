@@ -112,6 +112,9 @@ export async function whileDamaged<T>(
   }
 }
 
+/** What a restore service knows of a download, beside what it opened for it. */
+export const described: readonly string[] = ["restore.json", "restore.json.partial"];
+
 /** Every file below a directory, but for those whose names are given. Directories may go while they are looked into. */
 export async function filesBelow(base: string, but: readonly string[] = []): Promise<string[]> {
   const found = await readdir(base, { recursive: true, withFileTypes: true }).catch((error) => {
