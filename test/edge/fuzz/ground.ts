@@ -52,10 +52,16 @@ export function loggedFaults({ lines }: StagedHub): string[] {
   return lines.filter((line) => /"level":(50|60)/.test(line));
 }
 
-/** Bytes of memory of this process, the hub and its tormentor in one, once the garbage is gone. */
-export function residentBytes(): number {
+/** What a thousand documents or frames may leave behind, in bytes: of each kilobytes at most. */
+export const mostKept = 20_000_000;
+
+/**
+ * Bytes that this process, the hub and its tormentor in one, still holds once the garbage is gone. Not what it has of the system: that
+ * goes up and down by a hundred megabytes with the buffers that happen to be under way.
+ */
+export function keptBytes(): number {
   globalThis.gc?.();
-  return process.memoryUsage.rss();
+  return process.memoryUsage().heapUsed;
 }
 
 /** Runs `work` for every number below `count`, so many at a time. */
