@@ -1,5 +1,6 @@
 // Keeps the hub convinced that this process lives and works, from one thread of its own: a busy event loop is no dead worker and
 // loses no lease, and a silent hub cannot prolong one.
+import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import { JobCanceledError, type Lease, LeaseLostError } from "./lease.ts";
@@ -51,15 +52,9 @@ export class KeepAlive implements AsyncDisposable {
     if (!this.#beat) return;
     const { everySeconds, state } = this.#beat.beat;
     this.beat(everySeconds, state);
-    const given = Promise.withResolvers<never>();
-    const giveUp = () => given.reject(signal.reason);
-    signal.addEventListener("abort", giveUp, { once: true });
-    if (signal.aborted) giveUp();
-    try {
-      await Promise.race([this.#drained.promise, given.promise]);
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-    }
+    signal.throwIfAborted();
+    const tooLate = once(signal, "abort").then(() => signal.throwIfAborted());
+    await Promise.race([this.#drained.promise, tooLate]);
   }
 
   /**

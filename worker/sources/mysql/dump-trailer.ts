@@ -1,7 +1,7 @@
 // Tells a whole dump of MySQL's programs from one that lacks something at its end, though they say that all went well.
 import { type Trailer, textTrailer } from "../dump/verified-dump.ts";
 
-/** A view stands in a dump twice: as a table with its columns, so that others can refer to it, and at the very end as it is. */
+/** A view stands in a dump twice: as a stand-in with its columns, so that others can refer to it, and at the very end as it is. */
 const placeholders = ["\n-- Temporary table structure for view `", "\n-- Temporary view structure for view `"];
 const views = ["\n/*!50001 SET @saved_cs_client "];
 
